@@ -1,0 +1,259 @@
+"""The consumer: poll raw bytes, hand them to `lifecycle.pipeline.ingest`, go on from the row.
+
+Offsets live in PostgreSQL and move in the transaction of the data; what is committed to Kafka is
+only for lag dashboards. The loop never decodes, never sets a deserializer and never trusts the
+group: a batch that lost its partitions is fenced by the offset row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import faulthandler
+import gc
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import OffsetOutOfRangeError
+from kafka.structs import OffsetAndMetadata
+
+from lifecycle.alerts.decide import Decider
+from lifecycle.clients.state import ClientState
+from lifecycle.errors import Fenced, NotRunning, OffsetImpossible
+from lifecycle.events import SOURCE_TOPICS
+from lifecycle.pipeline import ingest
+from lifecycle.ports import Batch, Gate, IngestStore, OffsetBook, Record
+
+log = structlog.get_logger()
+
+POLL_TIMEOUT_MS = 200
+BATCH_RECORDS_MAX = 20_000
+"""Upper bound of a micro-batch; an idle consumer's batches are as small as what has arrived."""
+CACHED_CLIENTS_MAX = 200_000
+WATCHDOG_SECONDS = 60
+"""A loop that does not come round in this time is stuck: dump all stacks and exit."""
+KAFKA_COMMIT_SECONDS = 1.0
+RECONNECT_SECONDS_MAX = 10.0
+
+
+class PollableConsumer(Protocol):
+    """The slice of kafka.KafkaConsumer this loop needs."""
+
+    def poll(self, timeout_ms: int, max_records: int) -> Mapping[Any, Sequence[Any]]: ...
+    def seek(self, partition: Any, offset: int) -> None: ...
+    def assignment(self) -> set[Any]: ...
+    def pause(self, *partitions: Any) -> None: ...
+    def resume(self, *partitions: Any) -> None: ...
+    def commit_async(self, offsets: Any) -> Any: ...
+    def close(self, **options: Any) -> None: ...
+
+
+class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
+    """What this process owns: the next offset of each assigned partition, and its clients' states.
+
+    Kafka calls it on the client's I/O thread; it does one bounded read and local seeks only.
+    """
+
+    def __init__(self, book: OffsetBook, group: str) -> None:
+        self._book = book
+        self._group = group
+        self.consumer: PollableConsumer | None = None
+        self.next: dict[tuple[str, int], int] = {}
+        self.cache: dict[str, ClientState] = {}
+        self.error: Exception | None = None
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        self.next = {}
+        self.cache = {}
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        try:
+            self.take(assigned)
+        except Exception as error:
+            # An exception here would be lost in the client's thread: the loop raises it.
+            self.error = error
+
+    def take(self, partitions: Any) -> None:
+        """Go to the stored offsets of these partitions. Raises OffsetImpossible for a missing row."""
+        assert self.consumer is not None
+        rows = self._book.offsets(self._group)
+        self.cache = {}
+        taken = {}
+        for tp in partitions:
+            place = (tp.topic, tp.partition)
+            if place not in rows:
+                raise OffsetImpossible(
+                    f"There is no offset row for {tp.topic} partition {tp.partition} in group "
+                    f"{self._group}: run `lifecycle bootstrap` to start it at the log's beginning."
+                )
+            self.consumer.seek(tp, rows[place])
+            taken[place] = rows[place]
+        self.next = taken
+
+
+class Loop:
+    """One consumer process. `run` returns when `stop` is set and the last batch is committed."""
+
+    def __init__(
+        self,
+        join: Callable[[], PollableConsumer],
+        ownership: Ownership,
+        *,
+        gate: Gate,
+        open_store: Callable[[], IngestStore],
+        rules: Decider,
+        heartbeat: Path | None,
+    ) -> None:
+        self._join = join
+        self._owned = ownership
+        self._gate = gate
+        self._open_store = open_store
+        self._store: IngestStore | None = None
+        self._rules = rules
+        self._heartbeat = heartbeat
+        self._kafka_commit_due = 0.0
+        self._reconnect_seconds = 0.5
+
+    def run(self, stop: threading.Event) -> None:
+        self._warm_up()
+        self._consumer = self._join()
+        while not stop.is_set():
+            faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
+            if self._heartbeat:
+                self._heartbeat.touch()
+            self.step()
+        faulthandler.cancel_dump_traceback_later()
+        if self._store:
+            self._store.close()
+        self._consumer.close(autocommit=False)
+
+    def step(self) -> Batch | None:
+        """Poll once and ingest what came. None when nothing was stored."""
+        if self._store is None and not self._connect():
+            return None
+        records = self._poll()
+        if not records:
+            return None
+        try:
+            return self._ingest(records)
+        except Fenced as fence:
+            log.warning("fenced", reason=str(fence), records=len(records))
+            self._owned.take(self._consumer.assignment())
+        except NotRunning as error:
+            self._disconnect(error)
+        return None
+
+    def _poll(self) -> list[Record]:
+        """Records that follow the owned offsets; a record read twice after a seek is dropped."""
+        try:
+            polled = self._consumer.poll(
+                timeout_ms=POLL_TIMEOUT_MS, max_records=BATCH_RECORDS_MAX
+            )
+        except OffsetOutOfRangeError as error:
+            raise self._impossible(error) from error
+        if self._owned.error:
+            raise self._owned.error
+        owned = self._owned.next
+        return [
+            Record(r.topic, r.partition, r.offset, r.key, r.value)
+            for tp, batch in sorted(polled.items())
+            for r in batch
+            if r.offset >= owned.get((tp.topic, tp.partition), r.offset + 1)
+        ]
+
+    def _ingest(self, records: list[Record]) -> Batch:
+        assert self._store is not None
+        owned = self._owned
+        batch = ingest(
+            records,
+            owned.next,
+            gate=self._gate,
+            store=self._store,
+            rules=self._rules,
+            cache=owned.cache,
+            now=dt.datetime.now(dt.UTC),
+        )
+        for move in batch.moves:
+            owned.next[move.topic, move.partition] = move.end
+        if len(owned.cache) > CACHED_CLIENTS_MAX:
+            owned.cache.clear()
+        self._commit_to_kafka()
+        return batch
+
+    def _commit_to_kafka(self) -> None:
+        # For dashboards only, and never waited for: the offset row is the authority.
+        if time.monotonic() < self._kafka_commit_due:
+            return
+        self._kafka_commit_due = time.monotonic() + KAFKA_COMMIT_SECONDS
+        self._consumer.commit_async(
+            {
+                TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
+                for (topic, partition), offset in self._owned.next.items()
+            }
+        )
+
+    def _connect(self) -> bool:
+        """Open the store; while it is away keep polling paused partitions, to stay in the group."""
+        try:
+            self._store = self._open_store()
+        except NotRunning as error:
+            log.warning("database_away", reason=str(error))
+            self._consumer.pause(*self._consumer.assignment())
+            self._consumer.poll(
+                timeout_ms=int(self._reconnect_seconds * 1000), max_records=1
+            )
+            self._reconnect_seconds = min(self._reconnect_seconds * 2, RECONNECT_SECONDS_MAX)
+            return False
+        self._reconnect_seconds = 0.5
+        assigned = self._consumer.assignment()
+        self._owned.take(assigned)
+        self._owned.error = None
+        self._consumer.resume(*assigned)
+        return True
+
+    def _disconnect(self, error: NotRunning) -> None:
+        """The outcome of the last transaction is unknown; the offset row will tell."""
+        log.warning("database_lost", reason=str(error))
+        assert self._store is not None
+        self._store.close()
+        self._store = None
+
+    def _warm_up(self) -> None:
+        # The first validations cost hundreds of milliseconds; pay them before joining the group.
+        from lifecycle.pipeline import raw_columns
+
+        for rows in (1, 100, 1000):
+            self._gate.check("raw", raw_columns({}, rows), rows)
+        gc.collect()
+        gc.freeze()
+
+    def _impossible(self, error: OffsetOutOfRangeError) -> OffsetImpossible:
+        tp, offset = next(iter(error.args[0].items()))
+        return OffsetImpossible(
+            f"{tp.topic} partition {tp.partition}: the stored next offset {offset} is not in the "
+            "log (retention passed it, or the topic was recreated): compare `lifecycle status` "
+            "with the broker, then restore the topic or correct the row in consumer_offset."
+        )
+
+
+def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> KafkaConsumer:
+    """A group member on all source topics: raw bytes, no auto-commit, no reset, range assignor."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        partition_assignment_strategy=[RangePartitionAssignor],
+        max_poll_records=BATCH_RECORDS_MAX,
+        fetch_max_wait_ms=50,
+        session_timeout_ms=30_000,
+    )
+    ownership.consumer = consumer
+    consumer.subscribe(list(SOURCE_TOPICS), listener=ownership)
+    return consumer

@@ -1,0 +1,112 @@
+"""Topics and offset rows: created once, by an explicit command, never by accident."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from lifecycle.errors import NotRunning, OffsetImpossible
+from lifecycle.events import OUTPUT_TOPICS, SOURCE_TOPICS
+from lifecycle.ports import OffsetBook
+
+_DAY_MS = 86_400_000
+RETENTION_DAYS = {
+    "bank.client.v1": 90,
+    "bank.consent.v1": -1,
+    "bank.account.v1": 30,
+    "bank.credit.v1": 90,
+    "bank.interaction.v1": 90,
+    "bank.product.v1": 90,
+    "bank.alert.v1": 400,
+    "bank.quarantine.v1": 180,
+}
+"""Days a record stays by its broker time; -1 is for ever."""
+
+
+def bootstrap(bootstrap_servers: str, partitions: int, group: str, book: OffsetBook) -> int:
+    """Create missing topics, and an offset row at the log start for every partition without one.
+
+    Returns the number of rows created. Idempotent: an existing row is never moved. Raises
+    OffsetImpossible when a partition has lost records that no row accounts for.
+    """
+    admin = _admin(bootstrap_servers)
+    try:
+        existing = set(admin.list_topics())
+        missing = [t for t in (*SOURCE_TOPICS, *OUTPUT_TOPICS) if t not in existing]
+        if missing:
+            admin.create_topics(
+                {t: _topic(t, partitions) for t in missing}, wait_for_metadata=True
+            )
+    finally:
+        admin.close()
+    known = book.offsets(group)
+    starts = {
+        place: offset
+        for place, offset in source_offsets(bootstrap_servers, partitions)[0].items()
+        if place not in known
+    }
+    lost = {place: offset for place, offset in starts.items() if offset > 0}
+    if lost:
+        (topic, partition), offset = next(iter(lost.items()))
+        raise OffsetImpossible(
+            f"{topic} partition {partition} starts at offset {offset} and no offset row says that "
+            f"0..{offset - 1} was read: restore the database, or insert the row by hand."
+        )
+    book.create_offsets(group, starts)
+    return len(starts)
+
+
+def source_offsets(
+    bootstrap_servers: str, partitions: int
+) -> tuple[dict[tuple[str, int], int], dict[tuple[str, int], int]]:
+    """First offset kept and next offset to be written, per (topic, partition) of the sources."""
+    consumer = reader(bootstrap_servers)
+    try:
+        places = [TopicPartition(t, p) for t in SOURCE_TOPICS for p in range(partitions)]
+        first = consumer.beginning_offsets(places)
+        end = consumer.end_offsets(places)
+    except KafkaError as error:
+        raise NotRunning(
+            f"The broker at {bootstrap_servers} does not give its offsets ({error}): "
+            "look at `lifecycle status`."
+        ) from error
+    finally:
+        consumer.close()
+    return (
+        {(tp.topic, tp.partition): offset for tp, offset in first.items()},
+        {(tp.topic, tp.partition): offset for tp, offset in end.items()},
+    )
+
+
+def reader(bootstrap_servers: str, **options: Any) -> KafkaConsumer:
+    """A consumer without a group that never decodes and never commits."""
+    try:
+        return KafkaConsumer(
+            bootstrap_servers=bootstrap_servers, enable_auto_commit=False, **options
+        )
+    except KafkaError as error:
+        raise _no_broker(bootstrap_servers, error) from error
+
+
+def _admin(bootstrap_servers: str) -> KafkaAdminClient:
+    try:
+        return KafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    except KafkaError as error:
+        raise _no_broker(bootstrap_servers, error) from error
+
+
+def _no_broker(bootstrap_servers: str, error: KafkaError) -> NotRunning:
+    return NotRunning(
+        f"The broker at {bootstrap_servers or '(no address)'} does not answer ({error}): "
+        "run `lifecycle up`, then `lifecycle status`."
+    )
+
+
+def _topic(name: str, partitions: int) -> dict[str, Any]:
+    days = RETENTION_DAYS[name]
+    # Consents are kept for ever, not compacted: the key is the client, so compaction would keep
+    # one consent per client and lose the others.
+    configs = {"retention.ms": str(days * _DAY_MS if days > 0 else -1)}
+    return {"num_partitions": partitions, "replication_factor": 1, "configs": configs}

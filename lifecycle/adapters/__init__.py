@@ -1,0 +1,1 @@
+"""Concrete adapters of the ports. Only `lifecycle.app` names them."""

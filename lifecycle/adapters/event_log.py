@@ -1,0 +1,77 @@
+"""The event log on PostgreSQL, read in one repeatable-read snapshot."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg import IsolationLevel
+
+from lifecycle.adapters.postgres import connect
+from lifecycle.ports import LiveAlert, LoggedFact
+
+_ROWS_PER_FETCH = 5_000
+
+
+class PostgresEventLog:
+    """EventLog; one connection, read only."""
+
+    def __init__(self, database_url: str) -> None:
+        self._connection = connect(database_url)
+        self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        self._connection.read_only = True
+
+    @contextmanager
+    def snapshot(self) -> Iterator[PostgresEventLog]:
+        with self._connection.transaction():
+            yield self
+
+    def facts(self, client_id: str | None = None) -> Iterator[LoggedFact]:
+        rules_of = self._rules_by_batch()
+        where, parameters = _of_client(client_id)
+        with self._connection.cursor(name="facts") as cursor:
+            cursor.itersize = _ROWS_PER_FETCH
+            cursor.execute(
+                "SELECT batch_id, topic, partition, kafka_offset, client_id, payload "
+                f"FROM event_log {where} ORDER BY position",
+                parameters,
+            )
+            for batch_id, *row in cursor:
+                yield LoggedFact(rules_of(batch_id), *row)
+
+    def _rules_by_batch(self) -> Any:
+        """batch id -> rules hash, as the steps at which the hash changed."""
+        steps = self._connection.execute(
+            "SELECT batch_id, rules_hash FROM (SELECT batch_id, rules_hash, "
+            "lag(rules_hash) OVER (ORDER BY batch_id) AS earlier FROM micro_batch) AS b "
+            "WHERE earlier IS DISTINCT FROM rules_hash ORDER BY batch_id"
+        ).fetchall()
+        firsts = [batch_id for batch_id, _ in steps]
+        return lambda batch_id: steps[bisect_right(firsts, batch_id) - 1][1]
+
+    def states(self) -> dict[str, bytes]:
+        return dict(self._connection.execute("SELECT client_id, state FROM client_state"))
+
+    def alerts(self, client_id: str | None = None) -> dict[str, LiveAlert]:
+        where, parameters = _of_client(client_id, "origin = 'STREAM'")
+        rows = self._connection.execute(
+            "SELECT alert_id::text, decision, state_before, hit_count, last_seen, max_value "
+            f"FROM alert {where}",
+            parameters,
+        )
+        return {row[0]: LiveAlert(*row) for row in rows}
+
+    def rule_sets(self) -> dict[str, str]:
+        return dict(self._connection.execute("SELECT rules_hash, content FROM rule_set"))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _of_client(client_id: str | None, *conditions: str) -> tuple[str, tuple[str, ...]]:
+    if client_id is not None:
+        conditions = (*conditions, "client_id = %s")
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    return where, (client_id,) if client_id is not None else ()

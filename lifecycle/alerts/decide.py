@@ -1,0 +1,138 @@
+"""From a fact to decisions: fold, ask the rules, keep quiet about repeats. All pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from lifecycle.alerts.alert import (
+    SEVERITY_ORDER,
+    Alert,
+    Decision,
+    Finding,
+    Repeat,
+    alert_id,
+    alert_scope,
+)
+from lifecycle.alerts.realtime import RULES, RuleFunction
+from lifecycle.alerts.rules import Rule, RuleSet
+from lifecycle.clients.state import ClientState, Raised, fold, with_raised
+from lifecycle.events import Event, to_decimal
+from lifecycle.events.catalogue import CATALOGUE
+from lifecycle.events.fields import MONEY_SCALE
+
+
+class Decider(NamedTuple):
+    """The rules of one rule set, laid out by the fact they listen to."""
+
+    rules_hash: str
+    by_fact: dict[type, tuple[tuple[Rule, RuleFunction], ...]]
+    reopen_factor: Decimal
+
+
+def decider(rule_set: RuleSet) -> Decider:
+    """Lay the rules out once per rule set, so that a fact only meets the rules it can fire."""
+    by_fact = {}
+    for row in CATALOGUE.values():
+        by_fact[row.data] = tuple(
+            (rule_set.rules[rule_id], function)
+            for rule_id, facts, function in RULES
+            if row.data in facts and rule_id in rule_set.rules
+        )
+    return Decider(
+        rule_set.hash, by_fact, Decimal(rule_set.parameters["alert_reopen_factor"].value)
+    )
+
+
+def decide(
+    state: ClientState, event: Event, rules: Decider
+) -> tuple[ClientState, list[Decision]]:
+    """The state after the fact, and what the rules decided on it.
+
+    The first fact ever seen may be any type: `state` of a new client is ClientState(client_id).
+    """
+    after = fold(state, event)
+    decisions: list[Decision] = []
+    for rule, function in rules.by_fact[type(event.data)]:
+        finding = function(after, event, rule)
+        if finding is not None:
+            after, decision = _remember(after, event, rule, finding, rules)
+            decisions.append(decision)
+    return after, decisions
+
+
+def _remember(
+    state: ClientState, event: Event, rule: Rule, finding: Finding, rules: Decider
+) -> tuple[ClientState, Decision]:
+    scope = alert_scope(rule.id, finding.entity, finding.bucket)
+    earlier = state.raised.get(scope)
+    if earlier and _suppressed(earlier, event.time, rule, finding, rules.reopen_factor):
+        return _repeat(state, scope, earlier, event, finding)
+    return _raise(state, scope, event, rule, finding, rules.rules_hash)
+
+
+def _suppressed(
+    earlier: Raised, now: dt.datetime, rule: Rule, finding: Finding, reopen_factor: Decimal
+) -> bool:
+    """Quiet while the window lasts, unless it became graver or much larger."""
+    if now >= earlier.until:
+        return False
+    if not rule.reopens:
+        return True
+    graver = SEVERITY_ORDER[finding.severity] < SEVERITY_ORDER[earlier.severity]
+    return not graver and finding.value < to_decimal(earlier.value) * reopen_factor
+
+
+def _repeat(
+    state: ClientState, scope: str, earlier: Raised, event: Event, finding: Finding
+) -> tuple[ClientState, Repeat]:
+    raised = msgspec.structs.replace(
+        earlier,
+        last_seen=max(earlier.last_seen, event.time),
+        hit_count=earlier.hit_count + 1,
+        max_value=max(earlier.max_value, _units(finding.value)),
+    )
+    repeat = Repeat(
+        raised.alert_id, raised.hit_count, raised.last_seen, to_decimal(raised.max_value)
+    )
+    return with_raised(state, scope, raised, event.time), repeat
+
+
+def _raise(
+    state: ClientState,
+    scope: str,
+    event: Event,
+    rule: Rule,
+    finding: Finding,
+    rules_hash: str,
+) -> tuple[ClientState, Alert]:
+    # A scope may fire again after its window: the fact that raised it makes the key unique.
+    key = f"{scope}|{event.key.hex()}"
+    alert = Alert(
+        alert_id=alert_id(key),
+        alert_key=key,
+        rule_id=rule.id,
+        rule_version=rule.version,
+        rules_hash=rules_hash,
+        severity=finding.severity,
+        client_id=state.client_id,
+        entity=finding.entity,
+        owner=rule.owner,
+        event_time=event.time,
+        value=finding.value,
+        unit=finding.unit,
+        message_zh=rule.message_zh.format(**finding.fields),
+        message_en=rule.message_en.format(**finding.fields),
+        evidence=finding.evidence,
+    )
+    value = _units(finding.value)
+    until = event.time + dt.timedelta(days=rule.suppress_days)
+    raised = Raised(key, alert.alert_id, finding.severity, value, until, event.time, 1, value)
+    return with_raised(state, scope, raised, event.time), alert
+
+
+def _units(value: Decimal) -> int:
+    return int(value * MONEY_SCALE)

@@ -1,0 +1,16 @@
+"""The commands, one module per concern; `application` is the Typer app that holds them all."""
+
+from __future__ import annotations
+
+import typer
+
+from lifecycle.commands import platform, stream
+
+application = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Event-driven client-lifecycle pipeline for a bank.",
+)
+for module in (platform, stream):
+    module.register(application)

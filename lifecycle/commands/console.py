@@ -1,0 +1,32 @@
+"""How every command speaks: one JSON document on stdout, or text for people; the rest on stderr."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from lifecycle.errors import UsageError
+
+out = Console()
+err = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document: dates and decimals as text."""
+    print(msgspec.json.encode(document, order="sorted", decimal_format="string").decode())
+
+
+def day(text: str | None) -> dt.date | None:
+    """A date option: YYYY-MM-DD."""
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a date: write it as YYYY-MM-DD.") from None

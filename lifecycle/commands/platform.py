@@ -1,0 +1,44 @@
+"""up and down. (`status` is in lifecycle.commands.watch: it also reads the database.)"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from lifecycle import platform, settings
+from lifecycle.commands.console import AsJson, err, out, print_json
+
+
+def register(application: typer.Typer) -> None:
+    application.command()(up)
+    application.command()(down)
+
+
+def up(as_json: AsJson = False) -> None:
+    """Start broker, database, Airflow and consumers; print the address. Idempotent."""
+    started = platform.up(settings.load().home, progress=show_progress)
+    if as_json:
+        print_json(asdict(started))
+    else:
+        print_log_in(started)
+
+
+def down(as_json: AsJson = False) -> None:
+    """Stop everything, leaving no process behind."""
+    platform.down(settings.load().home, progress=show_progress)
+    if as_json:
+        print_json({"stopped": True})
+
+
+def show_progress(part: str, detail: str) -> None:
+    """One line per change of a part, on stderr."""
+    err.print(f"[dim]{part:22}[/dim] {detail}", highlight=False)
+
+
+def print_log_in(status: platform.PlatformStatus) -> None:
+    """The address of Airflow and how to log in."""
+    out.print(
+        f"Airflow  {status.urls['airflow']}\n"
+        f"Log in   user {status.log_in['user']}, password in {status.log_in['passwords']}"
+    )

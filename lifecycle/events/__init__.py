@@ -1,0 +1,21 @@
+"""The event catalogue: CloudEvents envelope, one typed struct per event type."""
+
+from lifecycle.events.catalogue import CATALOGUE, OUTPUT_TOPICS, SOURCE_TOPICS, EventType
+from lifecycle.events.envelope import Event, InvalidEvent, Outgoing, decode, encode
+from lifecycle.events.fields import Fact, minor_units, money_text, to_decimal
+
+__all__ = [
+    "CATALOGUE",
+    "OUTPUT_TOPICS",
+    "SOURCE_TOPICS",
+    "Event",
+    "EventType",
+    "Fact",
+    "InvalidEvent",
+    "Outgoing",
+    "decode",
+    "encode",
+    "minor_units",
+    "money_text",
+    "to_decimal",
+]

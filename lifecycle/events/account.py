@@ -1,0 +1,162 @@
+"""bank.account.v1: accounts, cards, entries and balances (camt.053 and OBTransaction terms)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+import msgspec
+
+from lifecycle.events.fields import (
+    AccountStatus,
+    AccountType,
+    BalanceType,
+    Code,
+    Country,
+    CreditDebit,
+    Currency,
+    EntryStatus,
+    Fact,
+    Id,
+    Initiator,
+    Instant,
+    Money,
+    PartyRole,
+    SignedMoney,
+)
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True):
+    """A client's role on an account."""
+
+    client_id: Id
+    role: PartyRole
+
+
+class BankTransactionCode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """ISO 20022 bank transaction code: domain, family, sub-family (PMNT-RCDT-ESCT)."""
+
+    domain: Code
+    family: Code
+    sub_family: Code
+
+
+class Counterparty(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The other side of an entry; identifiers are pseudonyms."""
+
+    name_hash: Code | None = None
+    account_hash: Code | None = None
+    bank_id: Code | None = None
+    country: Country | None = None
+    type: (
+        Literal["PERSON", "COMPANY", "SECURITIES", "REAL_ESTATE", "GAMBLING", "OWN"] | None
+    ) = None
+
+
+class AccountOpened(Fact):
+    """An account was opened."""
+
+    account_id: Id
+    account_type: AccountType
+    currency: Currency
+    opened_date: dt.date
+    parties: tuple[Party, ...]
+    branch_id: Id | None = None
+    statement_frequency: Literal["MNTH", "WEEK", "ADHO"] | None = None
+    overdraft_limit: Money = "0"
+    purpose_code: Code | None = None
+
+
+class AccountPartyAdded(Fact):
+    """A further person joined an account."""
+
+    account_id: Id
+    client_id: Id
+    role: PartyRole
+
+
+class BalanceSnapshot(Fact):
+    """A balance as the bank books it, e.g. the closing booked balance (CLBD) of a day."""
+
+    account_id: Id
+    balance_type: BalanceType
+    amount: Money
+    credit_debit_indicator: CreditDebit
+    currency: Currency
+    available_amount: SignedMoney | None = None
+    overdraft_limit: Money | None = None
+    overdraft_used: Money | None = None
+
+
+class TransactionPosted(Fact):
+    """An entry was booked. `amount` is never negative; `credit_debit_indicator` gives the side."""
+
+    account_id: Id
+    transaction_id: Id
+    amount: Money
+    currency: Currency
+    credit_debit_indicator: CreditDebit
+    booking_datetime: Instant
+    status: EntryStatus = "BOOK"
+    value_datetime: Instant | None = None
+    transaction_reference: Id | None = None
+    end_to_end_id: Id | None = None
+    initiator: Initiator = "CUSTOMER"
+    is_cash: bool = False
+    is_cross_border: bool = False
+    reversal: bool = False
+    bank_transaction_code: BankTransactionCode | None = None
+    proprietary_bank_transaction_code: Code | None = None
+    counterparty: Counterparty | None = None
+    mcc: Code | None = None
+    purpose: Code | None = None
+    charge_amount: Money | None = None
+    balance_after: SignedMoney | None = None
+
+
+class StandingOrderSet(Fact):
+    """A standing order was set or changed."""
+
+    standing_order_id: Id
+    version: int
+    account_id: Id
+    amount: Money
+    currency: Currency
+    frequency: Code
+    first_payment_date: dt.date
+    next_payment_date: dt.date | None = None
+    final_payment_date: dt.date | None = None
+    counterparty: Counterparty | None = None
+    purpose: Code | None = None
+
+
+class CardIssued(Fact):
+    """A card was issued on an account."""
+
+    card_id: Id
+    account_id: Id
+    client_id: Id
+    card_product: Code
+    issued_date: dt.date
+    limit: Money | None = None
+
+
+class AccountStatusChanged(Fact):
+    """An account moved between ENABLED, FROZEN, DORMANT, DISABLED and CLOSED."""
+
+    account_id: Id
+    from_status: AccountStatus
+    to_status: AccountStatus
+    reason: Code
+    legal_order_ref: Id | None = None
+
+
+class AccountClosed(Fact):
+    """An account was closed."""
+
+    account_id: Id
+    closed_date: dt.date
+    reason: Literal["CUSTOMER", "BANK", "DECEASED", "MERGED"]
+    final_balance: SignedMoney
+    currency: Currency
+    transfer_to_bank: Id | None = None

@@ -1,0 +1,145 @@
+"""What a platform is called and where it listens: chosen at first start, then kept.
+
+Everything is under the state folder: `platform.json` (addresses), `secrets/` (mode 600),
+`run/` (status, heartbeats, logs), and the data of each part.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import socket
+import tempfile
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PORT_NAMES = ("kafka", "controller", "airflow", "smtp", "worker_log", "trigger_log")
+PORT_ENV = "LIFECYCLE_PORT_"
+LOOPBACK = "127.0.0.1"
+USERS = {"admin": "admin", "operator": "op", "officer": "user", "auditor": "viewer"}
+"""Airflow log-ins that are made at first start: name -> role of the simple auth manager."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """One platform: its identity, ports and derived addresses."""
+
+    home: Path
+    instance: str
+    ports: dict[str, int]
+    socket_dir: Path
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        return f"{LOOPBACK}:{self.ports['kafka']}"
+
+    @property
+    def airflow_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports['airflow']}"
+
+    def database_url(self, name: str, scheme: str = "postgresql") -> str:
+        return f"{scheme}://postgres@/{name}?host={self.socket_dir}"
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def secrets(self) -> Path:
+        return self.home / "secrets"
+
+    @property
+    def passwords(self) -> Path:
+        return self.secrets / "airflow-passwords.json"
+
+    def log(self, part: str) -> Path:
+        return self.run / f"{part}.log"
+
+    def heartbeat(self, part: str) -> Path:
+        return self.run / f"{part}.heartbeat"
+
+
+def read(home: Path) -> Address | None:
+    """The address `up` wrote, or None when nothing was ever started here."""
+    path = home / "platform.json"
+    if not path.exists():
+        return None
+    written = json.loads(path.read_text())
+    return Address(home, written["instance"], written["ports"], Path(written["socket_dir"]))
+
+
+def create(home: Path) -> Address:
+    """Read the address, or choose one: free ports, a new identity, fresh secrets."""
+    known = read(home)
+    address = Address(
+        home=home,
+        instance=known.instance if known else uuid.uuid4().hex,
+        ports=_ports(known.ports if known else {}),
+        socket_dir=_socket_dir(home),
+    )
+    for folder in (home, address.run, address.secrets):
+        folder.mkdir(parents=True, exist_ok=True)
+    address.secrets.chmod(0o700)
+    _write_secrets(address)
+    written = asdict(address) | {
+        "home": str(home),
+        "socket_dir": str(address.socket_dir),
+        "database_url": address.database_url("bank"),
+        "kafka_bootstrap": address.kafka_bootstrap,
+        "airflow_url": address.airflow_url,
+    }
+    write_atomically(home / "platform.json", json.dumps(written, indent=2))
+    return address
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file so that a reader sees the old or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+def _socket_dir(home: Path) -> Path:
+    # A Unix socket path holds 107 bytes, so it cannot live under a deep state folder.
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"lifecycle-{digest}"
+
+
+def _ports(kept: dict[str, int]) -> dict[str, int]:
+    chosen = {}
+    held = []
+    for name in PORT_NAMES:
+        wanted = os.environ.get(f"{PORT_ENV}{name.upper()}")
+        if wanted:
+            chosen[name] = int(wanted)
+        elif name in kept:
+            chosen[name] = kept[name]
+        else:
+            free = socket.socket()
+            free.bind((LOOPBACK, 0))
+            held.append(free)
+            chosen[name] = free.getsockname()[1]
+    for free in held:
+        free.close()
+    return chosen
+
+
+def _write_secrets(address: Address) -> None:
+    fresh = {
+        "fernet.key": lambda: base64.urlsafe_b64encode(os.urandom(32)).decode(),
+        "jwt.key": lambda: secrets.token_urlsafe(48),
+        "api.key": lambda: secrets.token_urlsafe(48),
+        address.passwords.name: lambda: json.dumps(
+            {user: secrets.token_urlsafe(12) for user in USERS}
+        ),
+    }
+    for name, make in fresh.items():
+        path = address.secrets / name
+        if not path.exists():
+            write_atomically(path, make(), mode=0o600)

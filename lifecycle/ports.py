@@ -1,0 +1,246 @@
+"""The ports: what the core needs from the outside, and the small records that cross them.
+
+Every port has one contract suite in tests/contract/ that runs on all its adapters, the
+in-memory ones of `lifecycle.adapters.memory` included.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from lifecycle.alerts.alert import Alert, Repeat
+from lifecycle.clients.state import ClientState
+from lifecycle.events import Event, Outgoing
+
+Action = Literal["quarantine", "block", "warn"]
+
+
+class EventSource(Protocol):
+    """What makes events: a bank's history, a simulated bank, a file."""
+
+    name: str
+    """URI-reference of the producing system, e.g. /replay/berka."""
+
+    def events(self, first: dt.date | None, last: dt.date | None) -> Iterator[Outgoing]:
+        """Events with business date in [first, last], in event-time order; same call, same bytes."""
+
+    def count(self) -> int | None:
+        """How many events there are in all, if that is cheap to know."""
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One Kafka record as read: raw bytes, nothing decoded."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One expectation that did not hold."""
+
+    expectation: str
+    """Rule id, e.g. raw-05."""
+    reason: str
+    """Machine-readable reason, e.g. SCHEMA."""
+    action: Action
+    rows: tuple[int, ...]
+    """Positions of the rows that broke it; empty when the expectation is about the whole."""
+    count: int
+    """How many rows broke it (0 when it is about the whole)."""
+    reason_zh: str
+    reason_en: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a gate says of one batch. `success` only if every expectation was evaluated and held."""
+
+    stage: str
+    success: bool
+    rows: int
+    evaluated: int
+    expected: int
+    milliseconds: float
+    failures: tuple[Failure, ...]
+
+    @property
+    def blocking(self) -> tuple[Failure, ...]:
+        return tuple(f for f in self.failures if f.action == "block")
+
+    def quarantined(self) -> dict[int, Failure]:
+        """Row position -> the first expectation it failed."""
+        rows: dict[int, Failure] = {}
+        for failure in self.failures:
+            if failure.action == "quarantine":
+                for row in failure.rows:
+                    rows.setdefault(row, failure)
+        return rows
+
+
+class Gate(Protocol):
+    """Data quality at one stage."""
+
+    def check(self, stage: str, columns: Mapping[str, Any], rows: int) -> Verdict:
+        """Judge `rows` rows given as named columns (sequences or numpy arrays of that length).
+
+        Fails closed: no rows, an expectation that was not evaluated, an exception or a row
+        count that differs is a failure with action "block".
+        """
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """A record that is kept out, whole, with its reason."""
+
+    record: Record
+    reason: str
+    detail: str
+    event_id: str | None
+    client_id: str | None
+
+
+class OffsetMove(msgspec.Struct, frozen=True):
+    """One partition's step: `start` is the stored next offset, `end` the new one."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    received: int
+    quarantined: int
+    duplicates: int
+
+
+class OutboxMessage(msgspec.Struct, frozen=True):
+    """A record to publish once the transaction stands."""
+
+    topic: str
+    key: str
+    value: bytes
+
+
+class RaisedAlert(msgspec.Struct, frozen=True):
+    """A new alert and the client state its rule's fact met."""
+
+    alert: Alert
+    state_before: ClientState
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """One micro-batch as it is stored: all of it, or nothing."""
+
+    ingested_at: dt.datetime
+    rules_hash: str
+    verdict: Verdict
+    events: list[Event]
+    payloads: list[bytes]
+    """Record values of `events`, same order."""
+    digests: list[bytes]
+    """Their sha256."""
+    states: dict[str, ClientState]
+    facts_before: dict[str, int]
+    """Facts each state had when it was read: the writer's fence."""
+    alerts: list[RaisedAlert]
+    repeats: dict[str, Repeat]
+    """alert id -> its newest repeat."""
+    quarantined: list[Quarantined]
+    outbox: list[OutboxMessage]
+    moves: list[OffsetMove]
+
+
+class IngestUnit(Protocol):
+    """One open transaction of the ingest store."""
+
+    def accept(self, digests: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """Put event keys into the inbox; return those that were there, with their digest."""
+
+    def states(self, clients: Sequence[str]) -> dict[str, ClientState]:
+        """Stored states of these clients; new clients are left out."""
+
+    def write(self, batch: Batch) -> None:
+        """Write everything. Raises Fenced when an offset or a state moved under us."""
+
+
+class IngestStore(Protocol):
+    """Where the stream's half lives. Leaving `transaction` commits; an exception rolls back."""
+
+    def transaction(self) -> AbstractContextManager[IngestUnit]: ...
+
+    def close(self) -> None: ...
+
+
+class OffsetBook(Protocol):
+    """The offset rows: the only authority on what was consumed."""
+
+    def offsets(self, group: str) -> dict[tuple[str, int], int]:
+        """(topic, partition) -> next offset, for every partition of the group."""
+
+    def create_offsets(self, group: str, starts: Mapping[tuple[str, int], int]) -> None:
+        """Insert rows that do not exist yet; never moves one that does."""
+
+
+class LoggedFact(NamedTuple):
+    """One row of the event log, with the rule set that was in force when it was decided."""
+
+    rules_hash: str
+    topic: str
+    partition: int
+    offset: int
+    client_id: str
+    payload: bytes
+
+
+class LiveAlert(msgspec.Struct, frozen=True):
+    """What is stored of a stream alert and must be reproducible."""
+
+    alert_id: str
+    decision: bytes
+    state_before: bytes
+    hit_count: int
+    last_seen: dt.datetime
+    max_value: Decimal
+
+
+class EventLog(Protocol):
+    """The log and what was derived from it, seen at one moment (one snapshot)."""
+
+    def snapshot(self) -> AbstractContextManager[EventLog]:
+        """All reads inside see the same moment."""
+
+    def facts(self, client_id: str | None = None) -> Iterator[LoggedFact]:
+        """Facts in arrival order, of one client or of all."""
+
+    def states(self) -> dict[str, bytes]:
+        """client id -> stored state."""
+
+    def alerts(self, client_id: str | None = None) -> dict[str, LiveAlert]:
+        """alert id -> stored stream alert."""
+
+    def rule_sets(self) -> dict[str, str]:
+        """rules hash -> canonical content of every rule set that decided something."""
+
+
+class Outbox(Protocol):
+    """Messages that were decided and have to leave."""
+
+    def publish(self, limit: int, send: Callable[[list[OutboxMessage]], None]) -> int:
+        """Hand the oldest waiting messages to `send`, mark them published, return their number.
+        When `send` raises, they keep waiting."""
+
+    def close(self) -> None: ...
+
+
+class Channel(Protocol):
+    """A way to reach a person."""
+
+    name: str
+
+    def send(self, title: str, body: str, key: str) -> None:
+        """Deliver one message; raises on failure. `key` is the idempotency key of the message."""

@@ -1,0 +1,66 @@
+"""One frozen settings object, read once: environment first, then what `lifecycle up` wrote.
+
+`lifecycle up` chooses free ports and writes the addresses to `$LIFECYCLE_HOME/platform.json`;
+any of them can be overridden by an environment variable (see `docs/settings.md`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder that holds dags/, plugins/, rules/ and migrations/."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where everything is. Paths are absolute; addresses are empty when nothing was started."""
+
+    home: Path
+    database_url: str
+    """libpq URL of the bank's database, e.g. postgresql://user@/bank?host=/run/pg"""
+    kafka_bootstrap: str
+    lake: Path
+    rules: Path
+    partitions: int
+    consumer_group: str
+    timezone: ZoneInfo
+    """The bank's zone: business dates are dates in this zone."""
+    code_version: str
+
+    @property
+    def platform_file(self) -> Path:
+        return self.home / "platform.json"
+
+
+def load(environ: dict[str, str] | None = None) -> Settings:
+    """Read the settings of this process; `environ` defaults to the process's own."""
+    env = dict(os.environ) if environ is None else environ
+    home = Path(env.get("LIFECYCLE_HOME", ".lifecycle")).absolute()
+    written = _written_by_up(home)
+    return Settings(
+        home=home,
+        database_url=env.get("LIFECYCLE_DATABASE_URL", written.get("database_url", "")),
+        kafka_bootstrap=env.get("LIFECYCLE_KAFKA_BOOTSTRAP", written.get("kafka_bootstrap", "")),
+        lake=Path(env.get("LIFECYCLE_LAKE", str(home / "lake"))),
+        rules=Path(env.get("LIFECYCLE_RULES", str(ROOT / "rules"))),
+        partitions=int(env.get("LIFECYCLE_PARTITIONS", "8")),
+        consumer_group=env.get("LIFECYCLE_CONSUMER_GROUP", "lifecycle"),
+        timezone=ZoneInfo(env.get("LIFECYCLE_TIMEZONE", "Asia/Shanghai")),
+        code_version=env.get("LIFECYCLE_CODE_VERSION", _package_version()),
+    )
+
+
+def _written_by_up(home: Path) -> dict[str, str]:
+    path = home / "platform.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _package_version() -> str:
+    from importlib.metadata import version
+
+    return version("lifecycle")
