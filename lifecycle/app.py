@@ -6,11 +6,22 @@ when it is called, so that importing this module stays cheap.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from lifecycle.settings import Settings
+from lifecycle.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from consumers.publish import Published
+    from lifecycle.nightly import Nightly, StepResult
+    from lifecycle.ports import EventSource
+    from lifecycle.proof import Proof
+    from lifecycle.sources.simulator import SimulatorSource
 
 
 def migrate(settings: Settings) -> None:
@@ -79,3 +90,110 @@ def relay(settings: Settings, stop: threading.Event) -> None:
 def _heartbeat() -> Path | None:
     path = os.environ.get("LIFECYCLE_HEARTBEAT")
     return Path(path) if path else None
+
+
+def berka(settings: Settings) -> EventSource:
+    """The real bank data, from BERKA_DIR or the folder beside the clone."""
+    from lifecycle.sources.berka import BerkaSource
+
+    folder = os.environ.get("BERKA_DIR") or str(ROOT.parent / "shared" / "data" / "berka")
+    return BerkaSource(Path(folder), settings.timezone)
+
+
+def simulator(
+    settings: Settings, *, seed: int, clients: int, first_day: dt.date, days: int
+) -> SimulatorSource:
+    """The seeded simulated bank."""
+    from lifecycle.sources.simulator import SimulatorSource
+
+    return SimulatorSource(
+        seed=seed, clients=clients, first_day=first_day, days=days, timezone=settings.timezone
+    )
+
+
+def event_file(path: Path) -> EventSource:
+    """Anyone's NDJSON file of CloudEvents."""
+    from lifecycle.sources.files import FileSource
+
+    return FileSource(path)
+
+
+def publish(
+    settings: Settings,
+    source: EventSource,
+    *,
+    first: dt.date | None,
+    last: dt.date | None,
+    speed: float | None,
+    progress: Callable[[int], None],
+) -> Published:
+    """Send a source's events to Kafka."""
+    from consumers.publish import publish
+
+    return publish(
+        source.events(first, last), settings.kafka_bootstrap, speed=speed, progress=progress
+    )
+
+
+def prove(settings: Settings) -> Proof:
+    """Fold the whole log again and compare with what is stored, at one moment."""
+    from lifecycle.adapters.event_log import PostgresEventLog
+    from lifecycle.alerts.decide import decider
+    from lifecycle.alerts.rules import parse_rules
+    from lifecycle.proof import compare, rebuild
+
+    log = PostgresEventLog(settings.database_url)
+    try:
+        with log.snapshot():
+            rules = {name: decider(parse_rules(text)) for name, text in log.rule_sets().items()}
+            return compare(rebuild(log.facts(), rules), log.states(), log.alerts())
+    finally:
+        log.close()
+
+
+@contextmanager
+def nightly(settings: Settings) -> Iterator[Nightly]:
+    """What a night needs, open for as long as the night lasts."""
+    from expectations.gate import GreatExpectationsGate
+    from lifecycle.adapters.engines import DuckDBEngine
+    from lifecycle.adapters.lake import Lake
+    from lifecycle.adapters.nightly_store import NightlyStore
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.nightly import Nightly
+
+    store = NightlyStore(settings.database_url)
+    lake = Lake(settings.lake)
+    try:
+        yield Nightly(
+            store=store,
+            lake=lake,
+            open_engine=lambda: DuckDBEngine(lake),
+            gate=GreatExpectationsGate(),
+            rules=load_rules(settings.rules),
+            zone=settings.timezone,
+            prove=lambda date: prove(settings),
+            now=lambda: dt.datetime.now(dt.UTC),
+            code_version=settings.code_version,
+        )
+    finally:
+        store.close()
+
+
+def run_nightly(
+    settings: Settings,
+    business_date: dt.date,
+    progress: Callable[[StepResult], None] = lambda result: None,
+) -> dict[str, Any]:
+    """All steps of a night."""
+    from lifecycle.nightly import run
+
+    with nightly(settings) as night:
+        return run(business_date, night, progress)
+
+
+def nightly_step(settings: Settings, name: str, business_date: dt.date) -> StepResult:
+    """One step of a night, in a process of its own."""
+    from lifecycle.nightly import run_step
+
+    with nightly(settings) as night:
+        return run_step(name, business_date, night)

@@ -10,13 +10,21 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
 import msgspec
 
 from lifecycle.alerts.alert import Alert, Repeat
 from lifecycle.clients.state import ClientState
 from lifecycle.events import Event, Outgoing
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+    from lifecycle.alerts.nightly import NightlyAlert
+    from lifecycle.alerts.rules import RuleSet
+    from lifecycle.proof import Proof
 
 Action = Literal["quarantine", "block", "warn"]
 
@@ -225,6 +233,86 @@ class EventLog(Protocol):
 
     def rule_sets(self) -> dict[str, str]:
         """rules hash -> canonical content of every rule set that decided something."""
+
+
+class Engine(Protocol):
+    """A bulk engine: the lake's event tables as Ibis tables, and expressions run to Arrow."""
+
+    def table(self, event_type: str) -> ir.Table:
+        """All sealed facts of one type; an empty table when there are none."""
+
+    def run(self, expression: ir.Table) -> pa.Table:
+        """Execute an expression."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class Lake(Protocol):
+    """Sealed facts, one table per event type, and products, one set of rows per business date."""
+
+    def append(self, events: Sequence[tuple[int, Event]], seal_id: int, version: int) -> None:
+        """Append (position, event) pairs, once per `version`."""
+
+    def replace(self, name: str, rows: pa.Table, as_of: dt.date) -> None:
+        """Make a product hold exactly these rows for `as_of`."""
+
+    def read(self, name: str, as_of: dt.date) -> pa.Table:
+        """A product's rows of one business date."""
+
+
+class Seal(NamedTuple):
+    """One seal: facts with business date up to `business_date` and position up to the bound."""
+
+    seal_id: int
+    business_date: dt.date
+    through_position: int
+    after_position: int
+
+
+class NightlyStore(Protocol):
+    """What a night reads and writes beside the lake. Every method is its own transaction."""
+
+    def begin(self, business_date: dt.date, now: dt.datetime) -> None: ...
+    def record_step(self, business_date: dt.date, step: dict[str, Any]) -> None: ...
+    def finish(
+        self,
+        business_date: dt.date,
+        now: dt.datetime,
+        status: str,
+        *,
+        reason: str | None = None,
+        equal: bool | None = None,
+    ) -> None: ...
+    def was_published(self, business_date: dt.date) -> bool: ...
+    def record_gate(self, verdict: Verdict, business_date: dt.date, now: dt.datetime) -> int: ...
+    def last_gate(self, stage: str, business_date: dt.date) -> int: ...
+    def mark_stale(self, reason: str) -> None: ...
+    def open_seal(self, business_date: dt.date, now: dt.datetime) -> Seal: ...
+    def facts(self, seal: Seal, chunk: int) -> Iterator[list[tuple[int, Event]]]: ...
+    def close_seal(self, seal: Seal, rows: int, now: dt.datetime) -> None: ...
+    def seals_of(self, business_date: dt.date) -> list[int]: ...
+    def hold(
+        self, held: dict[int, tuple[str, str]], gate_result_id: int, now: dt.datetime
+    ) -> None: ...
+    def held(self) -> tuple[frozenset[int], frozenset[str]]: ...
+    def served_stages(self) -> dict[str, dict[str, Any]]: ...
+    def served_date(self) -> dt.date | None: ...
+    def publish(
+        self,
+        business_date: dt.date,
+        products: dict[str, Sequence[dict[str, Any]]],
+        alerts: Sequence[NightlyAlert],
+        *,
+        rules: RuleSet,
+        gate_result_id: int,
+        code_version: str,
+        now: dt.datetime,
+    ) -> None: ...
+    def record_proof(
+        self, proof: Proof, business_date: dt.date | None, now: dt.datetime
+    ) -> None: ...
 
 
 class Outbox(Protocol):

@@ -17,9 +17,12 @@ err = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
+_encode = msgspec.json.Encoder(order="sorted", decimal_format="string").encode
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document: dates and decimals as text."""
-    print(msgspec.json.encode(document, order="sorted", decimal_format="string").decode())
+    print(_encode(document).decode())
 
 
 def day(text: str | None) -> dt.date | None:

@@ -28,6 +28,8 @@ CURRENCY = "CZK"
 TRANSACTIONS = "trans_1993-01_1994-03.asc"
 DUE_DAY = 12
 """Instalments fall due on the 12th, starting with the first one strictly after the grant."""
+ROUNDING = 10_000
+"""The loan table rounds to whole currency units."""
 CHAIN_TOLERANCE = 10_000
 """Amounts are rounded in the data: a balance may be off by one unit and still follow."""
 
@@ -284,7 +286,7 @@ class BerkaSource:
     ) -> Iterator[Timed]:
         owner, facility = bank.owner[row["account_id"]], f"LOAN-{row['loan_id']}"
         dues = due_dates(_date(row["date"]), int(row["duration"]))
-        total = money_text(_money(row["payments"]))
+        total = money_text(bank.instalment(row))
         paid_days = {entry.date for _, entry in payments}
         for number, due in enumerate(dues, start=1):
             if due > bank.last_day:
@@ -362,9 +364,22 @@ class _Bank:
             for row in self.dispositions
             if row["type"] == "OWNER"
         }
+        self._mandates = {
+            row["account_id"]: _money(row["amount"])
+            for row in self.orders
+            if row["k_symbol"] == "UVER"
+        }
         entries = [_entry(row) for row in _rows(folder / TRANSACTIONS)]
         self.last_day = max(entry.date for entry in entries)
         self.entries = _by_account(entries)
+
+
+    def instalment(self, loan: dict[str, str]) -> int:
+        """What falls due each month. The loan table rounds it to whole units; the mandate that
+        pays it has the exact amount."""
+        rounded = _money(loan["payments"])
+        exact = self._mandates.get(loan["account_id"], rounded)
+        return exact if abs(exact - rounded) <= ROUNDING else rounded
 
 
 def in_chain_order(opening: int, entries: list[Entry]) -> list[Entry] | None:

@@ -98,6 +98,7 @@ CREATE TABLE quarantine (
     topic          text NOT NULL,
     partition      int NOT NULL,
     kafka_offset   bigint NOT NULL,
+    position       bigint,
     record_key     bytea,
     raw            bytea,
     reason         text NOT NULL,
@@ -179,10 +180,12 @@ CREATE TABLE seal (
     seal_id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     business_date    date NOT NULL,
     through_position bigint NOT NULL,
+    complete_through bigint NOT NULL,
     rows             bigint,
     sealed_at        timestamptz NOT NULL,
     written_at       timestamptz
 );
+COMMENT ON COLUMN seal.complete_through IS 'Every fact up to here is in the lake, whatever its business date: the next night starts after it';
 COMMENT ON TABLE seal IS 'What the lake holds: all facts up to a position whose business date is not after the day';
 
 CREATE TABLE nightly_run (

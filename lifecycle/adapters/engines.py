@@ -1,0 +1,50 @@
+"""The bulk engine: Ibis expressions over the lake, run by DuckDB in process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from lifecycle.adapters.lake import Lake, event_schema
+
+
+class DuckDBEngine:
+    """Opens event tables of the lake as Ibis tables, and runs expressions to Arrow."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        # Nothing may be downloaded at run time: what the wheel bundles is enough.
+        self._connection = ibis.duckdb.connect(
+            autoinstall_known_extensions=False
+        )
+        self._opened: dict[str, ir.Table] = {}
+
+    def table(self, event_type: str) -> ir.Table:
+        """All sealed facts of one type; an empty table when there are none."""
+        if event_type not in self._opened:
+            files = self._lake.files(event_type)
+            name = event_type.replace(".", "_")
+            self._opened[event_type] = (
+                self._connection.read_parquet(files, table_name=name, union_by_name=True)
+                if files
+                else self._connection.create_table(
+                    name, event_schema(event_type).empty_table(), temp=True
+                )
+            )
+        return self._opened[event_type]
+
+    def run(self, expression: ir.Table) -> pa.Table:
+        """Execute to Arrow."""
+        return expression.to_pyarrow()
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+    def __enter__(self) -> DuckDBEngine:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()

@@ -1,0 +1,158 @@
+"""The Delta lake: one table per event type, with the name of the type, and one per product.
+
+Arrow schemas follow from the event structs: money is decimal(18,4), nested structs stay structs.
+An append carries an application transaction, so that repeating it adds nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+
+from lifecycle.events import CATALOGUE, Event
+from lifecycle.events.fields import Money, Rate, SignedMoney
+
+MONEY = pa.decimal128(18, 4)
+RATE = pa.decimal128(12, 8)
+INSTANT = pa.timestamp("us", "UTC")
+
+ENVELOPE: dict[str, pa.DataType] = {
+    "event_id": pa.string(),
+    "source": pa.string(),
+    "subject": pa.string(),
+    "client": pa.string(),
+    "time": INSTANT,
+    "recordedtime": INSTANT,
+    "topic": pa.string(),
+    "partition": pa.int32(),
+    "kafka_offset": pa.int64(),
+    "position": pa.int64(),
+    "seal_id": pa.int64(),
+}
+"""Columns every event table starts with; `client` is the client whose stream carried the fact."""
+
+_DECIMALS = {
+    get_args(annotated)[1].pattern: kind
+    for annotated, kind in ((Money, MONEY), (SignedMoney, MONEY), (Rate, RATE))
+}
+
+
+class Lake:
+    """A folder of Delta tables."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, events: Sequence[tuple[int, Event]], seal_id: int, version: int) -> None:
+        """Append (position, event) pairs to the tables of their types, once per `version`."""
+        by_type: dict[str, list[tuple[int, Event]]] = {}
+        for position, event in events:
+            by_type.setdefault(event.type, []).append((position, event))
+        for name, rows in by_type.items():
+            if self._done(name) < version:
+                write_deltalake(
+                    str(self._path / name),
+                    _arrow_table(name, rows, seal_id),
+                    mode="append",
+                    commit_properties=_once(name, version),
+                )
+
+    def replace(self, name: str, rows: pa.Table, as_of: dt.date) -> None:
+        """Make a product hold exactly these rows for `as_of`; other days stay as they are."""
+        path = str(self._path / name)
+        if DeltaTable.is_deltatable(path):
+            write_deltalake(path, rows, mode="overwrite", predicate=f"as_of = '{as_of}'")
+        else:
+            write_deltalake(path, rows, partition_by=["as_of"])
+
+    def read(self, name: str, as_of: dt.date) -> pa.Table:
+        """A product's rows of one business date. Raises TableNotFoundError before the first."""
+        table = DeltaTable(str(self._path / name))
+        return table.to_pyarrow_table(filters=[("as_of", "=", as_of)])
+
+    def files(self, event_type: str) -> list[str]:
+        """Parquet files of an event table as it stands; none when no such fact was sealed."""
+        path = str(self._path / event_type)
+        return DeltaTable(path).file_uris() if DeltaTable.is_deltatable(path) else []
+
+    def _done(self, name: str) -> int:
+        path = str(self._path / name)
+        if not DeltaTable.is_deltatable(path):
+            return -1
+        version = DeltaTable(path).transaction_version(name)
+        return -1 if version is None else version
+
+
+def event_schema(event_type: str) -> pa.Schema:
+    """The Arrow schema of an event table."""
+    fields = msgspec.structs.fields(CATALOGUE[event_type].data)
+    own = {field.name: _arrow_type(field.type) for field in fields}
+    return pa.schema([*ENVELOPE.items(), *own.items()])
+
+
+def _once(name: str, version: int) -> CommitProperties:
+    return CommitProperties(app_transactions=[Transaction(name, version)])
+
+
+def _arrow_table(name: str, rows: Sequence[tuple[int, Event]], seal_id: int) -> pa.Table:
+    schema = event_schema(name)
+    events = [event for _, event in rows]
+    columns: dict[str, Iterable[Any]] = {
+        "event_id": [e.id for e in events],
+        "source": [e.source for e in events],
+        "subject": [e.subject for e in events],
+        "client": [e.client_id for e in events],
+        "time": [e.time for e in events],
+        "recordedtime": [e.recordedtime for e in events],
+        "topic": [e.topic for e in events],
+        "partition": [e.partition for e in events],
+        "kafka_offset": [e.offset for e in events],
+        "position": [position for position, _ in rows],
+        "seal_id": [seal_id] * len(rows),
+    }
+    for field in schema:
+        if field.name not in columns:
+            columns[field.name] = [getattr(e.data, field.name) for e in events]
+    return pa.table([_array(columns[f.name], f.type) for f in schema], schema=schema)
+
+
+def _array(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_decimal(kind):
+        return pa.array(values, pa.string()).cast(kind)
+    if pa.types.is_nested(kind):
+        values = [msgspec.to_builtins(v, builtin_types=(dt.date, dt.datetime)) for v in values]
+    return pa.array(values, kind)
+
+
+def _arrow_type(annotation: Any) -> pa.DataType:
+    return _of(msgspec.inspect.type_info(annotation), nested=False)
+
+
+def _of(info: Any, *, nested: bool) -> pa.DataType:
+    """One msgspec type as an Arrow type. Decimals inside nested structs stay text."""
+    kinds: Mapping[type, Any] = {
+        msgspec.inspect.DateType: pa.date32(),
+        msgspec.inspect.DateTimeType: INSTANT,
+        msgspec.inspect.BoolType: pa.bool_(),
+        msgspec.inspect.IntType: pa.int64(),
+        msgspec.inspect.LiteralType: pa.string(),
+    }
+    if isinstance(info, msgspec.inspect.Metadata):
+        return _of(info.type, nested=nested)
+    if type(info) in kinds:
+        return kinds[type(info)]
+    if isinstance(info, msgspec.inspect.StrType):
+        return pa.string() if nested else _DECIMALS.get(info.pattern, pa.string())
+    if isinstance(info, msgspec.inspect.UnionType):
+        some = [t for t in info.types if not isinstance(t, msgspec.inspect.NoneType)]
+        return _of(some[0], nested=nested)
+    if isinstance(info, msgspec.inspect.VarTupleType):
+        return pa.list_(_of(info.item_type, nested=True))
+    assert isinstance(info, msgspec.inspect.StructType), info
+    return pa.struct([(field.encode_name, _of(field.type, nested=True)) for field in info.fields])

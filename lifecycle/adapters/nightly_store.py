@@ -1,0 +1,337 @@
+"""What a night reads and writes in PostgreSQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import dict_row
+
+from lifecycle.adapters.ingest_store import INSERT_ALERT, failures_json
+from lifecycle.adapters.postgres import connect
+from lifecycle.alerts.alert import canonical, evidence_rows
+from lifecycle.alerts.nightly import NightlyAlert, encode_move
+from lifecycle.alerts.rules import RuleSet
+from lifecycle.events import Event, decode
+from lifecycle.pipeline import alert_message
+from lifecycle.ports import Seal, Verdict
+from lifecycle.proof import Proof
+
+PRODUCTS = ("client_profile", "risk_score", "facility_stage")
+_ROWS_PER_FETCH = 5_000
+
+
+_UNSEALED = """
+SELECT position, topic, partition, kafka_offset, client_id, payload
+  FROM event_log AS e
+ WHERE position > %(after)s AND position <= %(through)s AND business_date <= %(day)s
+   AND NOT EXISTS (SELECT 1 FROM seal AS s
+                    WHERE s.seal_id < %(seal)s AND s.business_date >= e.business_date
+                      AND s.through_position >= e.position)
+ ORDER BY position
+"""
+
+
+class NightlyStore:
+    """One connection, autocommit: each method is its own transaction."""
+
+    def __init__(self, database_url: str) -> None:
+        self._connection = connect(database_url, autocommit=True)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- the run ------------------------------------------------------------------------------
+
+    def begin(self, business_date: dt.date, now: dt.datetime) -> None:
+        self._connection.execute(
+            "INSERT INTO nightly_run (business_date, started_at, status) VALUES (%s, %s, 'RUNNING') "
+            "ON CONFLICT (business_date) DO UPDATE SET started_at = excluded.started_at, "
+            "finished_at = NULL, status = 'RUNNING', reason = NULL, steps = '[]', "
+            "published = false, equal = NULL",
+            (business_date, now),
+        )
+
+    def record_step(self, business_date: dt.date, step: dict[str, Any]) -> None:
+        self._connection.execute(
+            "UPDATE nightly_run SET steps = steps || %s::jsonb WHERE business_date = %s",
+            (json.dumps([step]), business_date),
+        )
+
+    def finish(
+        self,
+        business_date: dt.date,
+        now: dt.datetime,
+        status: str,
+        *,
+        reason: str | None = None,
+        equal: bool | None = None,
+    ) -> None:
+        self._connection.execute(
+            "UPDATE nightly_run SET finished_at = %s, status = %s, reason = %s, equal = %s "
+            "WHERE business_date = %s",
+            (now, status, reason, equal, business_date),
+        )
+
+    def was_published(self, business_date: dt.date) -> bool:
+        row = self._connection.execute(
+            "SELECT published FROM nightly_run WHERE business_date = %s", (business_date,)
+        ).fetchone()
+        return bool(row and row[0])
+
+    def record_gate(self, verdict: Verdict, business_date: dt.date, now: dt.datetime) -> int:
+        row = self._connection.execute(
+            "INSERT INTO gate_result (stage, business_date, run_at, rows, success, evaluated, "
+            "expected, milliseconds, failures) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) "
+            "RETURNING gate_result_id",
+            (
+                verdict.stage,
+                business_date,
+                now,
+                verdict.rows,
+                verdict.success,
+                verdict.evaluated,
+                verdict.expected,
+                verdict.milliseconds,
+                failures_json(verdict.failures),
+            ),
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def last_gate(self, stage: str, business_date: dt.date) -> int:
+        """The newest verdict of a stage for a date; 0 when the stage had nothing to judge."""
+        row = self._connection.execute(
+            "SELECT max(gate_result_id) FROM gate_result WHERE stage = %s AND business_date = %s",
+            (stage, business_date),
+        ).fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def mark_stale(self, reason: str) -> None:
+        self._connection.execute("UPDATE publication SET stale = true, stale_reason = %s", (reason,))
+
+    # --- seal ---------------------------------------------------------------------------------
+
+    def open_seal(self, business_date: dt.date, now: dt.datetime) -> Seal:
+        """The unfinished seal, or a new one over everything committed so far."""
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE seal IN EXCLUSIVE MODE")
+            cursor.execute(
+                "SELECT seal_id, business_date, through_position FROM seal "
+                "WHERE written_at IS NULL AND business_date = %s ORDER BY seal_id LIMIT 1",
+                (business_date,),
+            )
+            unfinished = cursor.fetchone()
+            if unfinished:
+                return Seal(*unfinished, self._complete_through(cursor, unfinished[0]))
+            # Positions are given before they are committed: wait for the writers of the moment,
+            # else a lower position could still appear behind the bound.
+            cursor.execute("SET LOCAL lock_timeout = '30s'")
+            cursor.execute("LOCK TABLE event_log IN SHARE MODE")
+            cursor.execute("SELECT coalesce(max(position), 0) FROM event_log")
+            through = _one(cursor)
+            after = self._complete_through(cursor)
+            cursor.execute("SELECT greatest(max(business_date), %s) FROM seal", (business_date,))
+            newest = _one(cursor)
+            cursor.execute(
+                "SELECT min(position) - 1 FROM event_log "
+                "WHERE position > %s AND position <= %s AND business_date > %s",
+                (after, through, newest),
+            )
+            first_left = _one(cursor)
+            complete = through if first_left is None else max(after, first_left)
+            cursor.execute(
+                "INSERT INTO seal (business_date, through_position, complete_through, sealed_at) "
+                "VALUES (%s, %s, %s, %s) RETURNING seal_id",
+                (business_date, through, complete, now),
+            )
+            return Seal(_one(cursor), business_date, through, after)
+
+    def _complete_through(self, cursor: psycopg.Cursor[Any], before: int | None = None) -> int:
+        cursor.execute(
+            "SELECT coalesce(max(complete_through), 0) FROM seal "
+            "WHERE %s::bigint IS NULL OR seal_id < %s",
+            (before, before),
+        )
+        return int(_one(cursor))
+
+    def facts(self, seal: Seal, chunk: int) -> Iterator[list[tuple[int, Event]]]:
+        """Facts of a seal in arrival order, in chunks of (position, event)."""
+        with self._connection.transaction(), self._connection.cursor(name="sealed") as cursor:
+            cursor.itersize = _ROWS_PER_FETCH
+            cursor.execute(
+                _UNSEALED,
+                {
+                    "after": seal.after_position,
+                    "through": seal.through_position,
+                    "day": seal.business_date,
+                    "seal": seal.seal_id,
+                },
+            )
+            rows: list[tuple[int, Event]] = []
+            for position, topic, partition, offset, client, payload in cursor:
+                rows.append(
+                    (position, decode(payload, client.encode(), topic, partition, offset))
+                )
+                if len(rows) == chunk:
+                    yield rows
+                    rows = []
+            if rows:
+                yield rows
+
+    def close_seal(self, seal: Seal, rows: int, now: dt.datetime) -> None:
+        self._connection.execute(
+            "UPDATE seal SET rows = %s, written_at = %s WHERE seal_id = %s",
+            (rows, now, seal.seal_id),
+        )
+
+    def seals_of(self, business_date: dt.date) -> list[int]:
+        """Ids of all written seals of a date."""
+        rows = self._connection.execute(
+            "SELECT seal_id FROM seal WHERE business_date = %s AND written_at IS NOT NULL",
+            (business_date,),
+        )
+        return [row[0] for row in rows]
+
+    # --- quarantine of staged rows ------------------------------------------------------------
+
+    def hold(self, held: dict[int, tuple[str, str]], gate_result_id: int, now: dt.datetime) -> None:
+        """Put staged facts into quarantine: position -> (reason, detail). Idempotent."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO quarantine (stage, topic, partition, kafka_offset, position, record_key,"
+                " raw, reason, detail, event_id, client_id, gate_result_id, quarantined_at) "
+                "SELECT 'staged', e.topic, e.partition, e.kafka_offset, e.position, "
+                " convert_to(e.client_id, 'UTF8'), e.payload, h.reason, h.detail, e.event_id, "
+                " e.client_id, %s, %s "
+                "FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS h (position, reason, detail) "
+                "JOIN event_log AS e USING (position) ON CONFLICT DO NOTHING",
+                (
+                    gate_result_id,
+                    now,
+                    list(held),
+                    [reason for reason, _ in held.values()],
+                    [detail for _, detail in held.values()],
+                ),
+            )
+
+    def held(self) -> tuple[frozenset[int], frozenset[str]]:
+        """Positions the staged gate holds, and clients with any fact in quarantine."""
+        rows = self._connection.execute(
+            "SELECT stage, position, client_id FROM quarantine WHERE status = 'HELD'"
+        ).fetchall()
+        return (
+            frozenset(position for stage, position, _ in rows if stage == "staged"),
+            frozenset(client for _, _, client in rows if client),
+        )
+
+    # --- products -----------------------------------------------------------------------------
+
+    def served_stages(self) -> dict[str, dict[str, Any]]:
+        """facility id -> the classification that is served now."""
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute("SELECT facility_id, tier, stage, dpd FROM facility_stage")
+            return {row["facility_id"]: row for row in cursor}
+
+    def served_date(self) -> dt.date | None:
+        """The business date of what is served, None before the first night."""
+        row = self._connection.execute("SELECT max(as_of) FROM publication").fetchone()
+        return row[0] if row else None
+
+    def publish(
+        self,
+        business_date: dt.date,
+        products: dict[str, Sequence[dict[str, Any]]],
+        alerts: Sequence[NightlyAlert],
+        *,
+        rules: RuleSet,
+        gate_result_id: int,
+        code_version: str,
+        now: dt.datetime,
+    ) -> None:
+        """Replace the served rows and raise the night's alerts: all of it, or nothing."""
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            for product in PRODUCTS:
+                cursor.execute(f"DELETE FROM {product}")
+                _copy_rows(cursor, product, products[product])
+                cursor.execute(
+                    "INSERT INTO publication (product, as_of, published_at) VALUES (%s, %s, %s) "
+                    "ON CONFLICT (product) DO UPDATE SET as_of = excluded.as_of, "
+                    "published_at = excluded.published_at, stale = false, stale_reason = NULL",
+                    (product, business_date, now),
+                )
+            cursor.execute(
+                "INSERT INTO rule_set (rules_hash, content) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                (rules.hash, rules.content),
+            )
+            for raised in alerts:
+                _raise(cursor, raised, gate_result_id, code_version, now)
+            cursor.execute(
+                "UPDATE nightly_run SET published = true WHERE business_date = %s",
+                (business_date,),
+            )
+
+    def record_proof(self, proof: Proof, business_date: dt.date | None, now: dt.datetime) -> None:
+        self._connection.execute(
+            "INSERT INTO proof (proved_at, business_date, equal, clients, events, alerts, differences)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (
+                now,
+                business_date,
+                proof.equal,
+                proof.clients,
+                proof.events,
+                proof.alerts,
+                json.dumps(proof.differences),
+            ),
+        )
+
+
+def _raise(
+    cursor: psycopg.Cursor[Any],
+    raised: NightlyAlert,
+    gate_result_id: int,
+    code_version: str,
+    now: dt.datetime,
+) -> None:
+    alert = raised.alert
+    row = {
+        **msgspec.structs.asdict(alert),
+        "origin": "NIGHTLY",
+        "detected_at": now,
+        "evidence": json.dumps(evidence_rows(alert.evidence)),
+        "decision": canonical(alert),
+        "state_before": encode_move(raised.move),
+        "gate_result_id": gate_result_id,
+        "code_version": code_version,
+    }
+    cursor.execute(INSERT_ALERT + "ON CONFLICT (alert_key) DO NOTHING", row)
+    if cursor.rowcount:
+        message = alert_message(alert, now)
+        cursor.execute(
+            "INSERT INTO outbox (topic, key, value, created_at) VALUES (%s, %s, %s, %s)",
+            (message.topic, message.key, message.value, now),
+        )
+
+
+def _copy_rows(
+    cursor: psycopg.Cursor[Any], table: str, rows: Sequence[dict[str, Any]]
+) -> None:
+    if not rows:
+        return
+    columns = list(rows[0])
+    with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row([row[name] for name in columns])
+
+
+def _one(cursor: psycopg.Cursor[Any]) -> Any:
+    row = cursor.fetchone()
+    assert row is not None
+    return row[0]
+
+

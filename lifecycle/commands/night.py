@@ -1,0 +1,71 @@
+"""nightly and prove: rebuild, publish, and show that the stream was right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from lifecycle import app, settings
+from lifecycle.commands.console import AsJson, day, err, out, print_json
+from lifecycle.errors import AnswerIsNo
+
+if TYPE_CHECKING:
+    from lifecycle.nightly import StepResult
+
+
+def register(application: typer.Typer) -> None:
+    application.command()(nightly)
+    application.command()(prove)
+
+
+def nightly(
+    date: Annotated[str, typer.Option(help="Business date, YYYY-MM-DD.")],
+    as_json: AsJson = False,
+) -> None:
+    """Run the night of a business date: seal, gates, profiles, scores, alerts, publish, prove."""
+    business_date = day(date)
+    assert business_date is not None
+    result = app.run_nightly(settings.load(), business_date, progress=_show)
+    if as_json:
+        print_json(result)
+    else:
+        out.print(_table(result["steps"]))
+        out.print(f"published: {result['published']}   proof equal: {result['equal']}")
+    if not result["equal"]:
+        raise AnswerIsNo(
+            f"The night of {date} was run, but the stream's state differs from the log: "
+            "`lifecycle prove` says where."
+        )
+
+
+def prove(as_json: AsJson = False) -> None:
+    """Fold the log again in arrival order; state and alerts must be byte-identical."""
+    proof = app.prove(settings.load())
+    if as_json:
+        print_json(proof)
+    else:
+        out.print(
+            f"{'equal' if proof.equal else 'DIFFERENT'}: {proof.clients:,} clients, "
+            f"{proof.events:,} facts, {proof.alerts:,} alerts folded again"
+        )
+        for difference in proof.differences:
+            out.print(f"  {difference}")
+    if not proof.equal:
+        raise AnswerIsNo(f"{len(proof.differences)} differences were found: this is an incident.")
+
+
+def _show(result: StepResult) -> None:
+    err.print(
+        f"[dim]{result.name:10}[/dim] {result.rows:>9,} rows  {result.seconds:6.1f} s  "
+        f"{result.gate or ''}",
+        highlight=False,
+    )
+
+
+def _table(steps: list[StepResult]) -> Table:
+    table = Table("step", "rows", "seconds", "gate")
+    for step in steps:
+        table.add_row(step.name, f"{step.rows:,}", f"{step.seconds:.1f}", step.gate or "")
+    return table

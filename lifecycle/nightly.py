@@ -1,0 +1,449 @@
+"""The night's half of the path: seal -> staged -> profiles -> scores -> alerts -> publish -> prove.
+
+Each step can run in a process of its own (an Airflow task) and can be repeated: a repeat gives the
+same rows and doubles nothing. A gate that fails blocks what follows; yesterday's rows stay served
+and are marked stale.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pyarrow as pa
+
+from lifecycle.alerts.nightly import (
+    UNSEEN,
+    Classified,
+    Move,
+    NightlyAlert,
+    decide_move,
+    decode_move,
+    encode_move,
+)
+from lifecycle.alerts.rules import RuleSet
+from lifecycle.clients.facts import Facts, end_of
+from lifecycle.clients.profile import ATTRIBUTES, METHOD_VERSION, profile
+from lifecycle.clients.state import Source
+from lifecycle.errors import GateFailed, UsageError
+from lifecycle.ports import Engine, Gate, Lake, NightlyStore, Verdict
+from lifecycle.proof import Proof
+from lifecycle.risk import credit_score
+from lifecycle.risk.classification import facilities
+from lifecycle.staging import CHECKS, staged_checks
+from lifecycle.steps import STEPS
+
+SEAL_ROWS = 50_000
+"""Facts per append to the lake: bounds memory, and names the append for its transaction."""
+SEAL_APPENDS_MAX = 100_000
+
+CANDIDATES = "alert_candidate"
+
+
+@dataclass(frozen=True)
+class Nightly:
+    """What a night needs; made by the composition root."""
+
+    store: NightlyStore
+    lake: Lake
+    open_engine: Callable[[], Engine]
+    gate: Gate
+    rules: RuleSet
+    zone: ZoneInfo
+    prove: Callable[[dt.date], Proof]
+    now: Callable[[], dt.datetime]
+    code_version: str
+
+
+class StepResult(msgspec.Struct, frozen=True):
+    """One step as it is reported; `gate` is None where the step has none."""
+
+    name: str
+    rows: int
+    seconds: float
+    gate: str | None
+
+
+def run(
+    business_date: dt.date,
+    night: Nightly,
+    progress: Callable[[StepResult], None] = lambda result: None,
+) -> dict[str, Any]:
+    """All steps; returns {date, steps, published, equal}."""
+    results = []
+    for name in STEPS:
+        result = run_step(name, business_date, night)
+        results.append(result)
+        progress(result)
+    return {
+        "date": business_date,
+        "steps": results,
+        "published": night.store.was_published(business_date),
+        "equal": results[-1].gate == "equal",
+    }
+
+
+def run_step(name: str, business_date: dt.date, night: Nightly) -> StepResult:
+    """Run one step and record it. Raises GateFailed, after marking what is served stale."""
+    if name not in STEPS:
+        raise UsageError(f"There is no step {name!r}: the steps are {', '.join(STEPS)}.")
+    if name == "seal":
+        night.store.begin(business_date, night.now())
+    started = time.perf_counter()
+    try:
+        rows, gate = _FUNCTIONS[name](business_date, night)
+    except GateFailed as failed:
+        night.store.mark_stale(str(failed))
+        night.store.finish(business_date, night.now(), "BLOCKED", reason=str(failed))
+        raise
+    except Exception as error:
+        night.store.finish(
+            business_date, night.now(), "FAILED", reason=f"{name}: {type(error).__name__}: {error}"
+        )
+        raise
+    result = StepResult(name, rows, round(time.perf_counter() - started, 3), gate)
+    night.store.record_step(business_date, msgspec.structs.asdict(result))
+    return result
+
+
+def _seal(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
+    seal = night.store.open_seal(business_date, night.now())
+    rows = 0
+    for number, chunk in enumerate(night.store.facts(seal, SEAL_ROWS)):
+        night.lake.append(chunk, seal.seal_id, seal.seal_id * SEAL_APPENDS_MAX + number)
+        rows += len(chunk)
+    night.store.close_seal(seal, rows, night.now())
+    return rows, None
+
+
+def _staged(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
+    seals = night.store.seals_of(business_date)
+    with night.open_engine() as engine:
+        checked = engine.run(staged_checks(engine, seals, night.rules.parameters))
+    positions = checked["position"].to_pylist()
+    verdict, gate_result_id = _check(
+        "staged", {name: _array(checked[name]) for name in CHECKS}, business_date, night
+    )
+    held = {
+        positions[row]: (failure.reason, failure.reason_en)
+        for row, failure in verdict.quarantined().items()
+    }
+    share = len(held) / max(1, len(positions))
+    limit = float(night.rules.parameters["quarantine_share_max"].value)
+    if share > limit:
+        raise GateFailed(
+            f"Gate staged holds {len(held)} of {len(positions)} rows of {business_date}, more than "
+            f"the limit of {limit:.1%}: look at `lifecycle quarantine list`, mend the source, run again."
+        )
+    night.store.hold(held, gate_result_id, night.now())
+    return len(positions), _word(verdict)
+
+
+def _profiles(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
+    facts, engine, _ = _facts(business_date, night)
+    with engine:
+        rows = engine.run(profile(facts, night.rules.parameters))
+    rows = rows.sort_by([("client_id", "ascending"), ("name", "ascending")])
+    verdict, _gate = _check("profile", _profile_checks(rows), business_date, night)
+    night.lake.replace(
+        "client_profile", _with(rows, as_of=pa.scalar(business_date)), business_date
+    )
+    return rows.num_rows, _word(verdict)
+
+
+def _profile_checks(rows: pa.Table) -> dict[str, Sequence[Any]]:
+    ids, names = rows["client_id"].to_pylist(), rows["name"].to_pylist()
+    values = [None if v is None else float(v) for v in rows["value"].to_pylist()]
+    reasons = rows["null_reason"].to_pylist()
+    clients = len(set(ids))
+    per_name = rows.num_rows == clients * len(ATTRIBUTES)
+    ratios = {"cash_share"}
+    return {
+        "key": [f"{i}|{n}" for i, n in zip(ids, names, strict=True)],
+        "ck_complete": [per_name] * rows.num_rows,
+        "ck_null_explained": [
+            (v is None) == (r is not None) for v, r in zip(values, reasons, strict=True)
+        ],
+        "ck_ratio": [
+            n not in ratios or v is None or 0 <= v <= 1
+            for n, v in zip(names, values, strict=True)
+        ],
+        "ck_sourced": [
+            v is None or bool(s)
+            for v, s in zip(values, rows["sources"].to_pylist(), strict=True)
+        ],
+        "purpose": rows["purpose"].to_pylist(),
+    }
+
+
+def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
+    facts, engine, degraded = _facts(business_date, night)
+    with engine:
+        stages = engine.run(facilities(facts, night.rules.parameters))
+    stages = stages.sort_by("facility_id")
+    card = credit_score.card_of(night.rules.parameters["credit_card"].value)
+    features = _features(night.lake.read("client_profile", business_date), stages)
+    rows = [
+        _score_row(client, values, card, business_date, degraded)
+        for client, values in features.items()
+    ]
+    verdict, _gate = _check(
+        "score", _score_checks(rows, stages, night.rules.parameters), business_date, night
+    )
+    night.lake.replace("risk_score", pa.Table.from_pylist(rows, _SCORE_SCHEMA), business_date)
+    night.lake.replace("facility_stage", _with(stages, as_of=pa.scalar(business_date)), business_date)
+    return len(rows), _word(verdict)
+
+
+_SCORE_SCHEMA = pa.schema(
+    [
+        ("score_id", pa.string()),
+        ("client_id", pa.string()),
+        ("score_type", pa.string()),
+        ("status", pa.string()),
+        ("value", pa.int64()),
+        ("band", pa.string()),
+        ("reason_codes", pa.string()),
+        ("feature_hash", pa.string()),
+        ("model_version", pa.string()),
+        ("as_of", pa.date32()),
+    ]
+)
+
+
+def _features(profiles: pa.Table, stages: pa.Table) -> dict[str, dict[str, float | None]]:
+    """client id -> features, of every client that has an account."""
+    features: dict[str, dict[str, float | None]] = {}
+    for row in profiles.select(["client_id", "name", "value"]).to_pylist():
+        value = None if row["value"] is None else float(row["value"])
+        features.setdefault(row["client_id"], {})[row["name"]] = value
+    for row in stages.select(["client_id", "dpd", "missed_12m"]).to_pylist():
+        client = features.setdefault(row["client_id"], {"tenure_days": 0.0})
+        for name in ("dpd", "missed_12m"):
+            client[name] = max(client.get(name) or 0.0, float(row[name]))
+    return {c: v for c, v in sorted(features.items()) if v.get("tenure_days") is not None}
+
+
+def _score_row(
+    client: str,
+    features: dict[str, float | None],
+    card: credit_score.Card,
+    business_date: dt.date,
+    degraded: frozenset[str],
+) -> dict[str, Any]:
+    made = credit_score.score(
+        client, business_date.isoformat(), features, card, degraded=client in degraded
+    )
+    reasons = [reason._asdict() for reason in made.reasons]
+    return {
+        "score_id": made.score_id,
+        "client_id": client,
+        "score_type": credit_score.SCORE_TYPE,
+        "status": made.status,
+        "value": made.value,
+        "band": made.band,
+        "reason_codes": msgspec.json.encode(reasons).decode(),
+        "feature_hash": made.feature_hash,
+        "model_version": credit_score.model_version(card),
+        "as_of": business_date,
+    }
+
+
+def _score_checks(
+    rows: list[dict[str, Any]], stages: pa.Table, figures: Any
+) -> dict[str, Sequence[Any]]:
+    """One row per score; a client's facilities are judged on the row of that client."""
+    wrong = {
+        f["client_id"]
+        for f in stages.to_pylist()
+        if (f["dpd"] > figures["dpd_stage_3"].value and f["stage"] != 3)
+        or (f["dpd"] > figures["dpd_stage_2"].value and f["stage"] < 2)
+        or (f["dpd"] > figures["dpd_substandard"].value and f["tier"] in ("PASS", "SPECIAL_MENTION"))
+    }
+    card = credit_score.card_of(figures["credit_card"].value)
+    return {
+        "key": [r["client_id"] for r in rows],
+        "ck_value": [
+            (r["value"] is None) == (r["status"] == "SUPPRESSED")
+            and (r["value"] is None or card.lowest <= r["value"] <= card.highest)
+            for r in rows
+        ],
+        "ck_reasons": [
+            r["band"] not in ("C", "D", "E") or r["reason_codes"] != "[]" for r in rows
+        ],
+        "ck_stage": [r["client_id"] not in wrong for r in rows],
+    }
+
+
+def _alerts(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
+    moves = _moves(business_date, night)
+    decided = [alert for move in moves for alert in decide_move(move, night.rules)]
+    word = None
+    if moves:
+        verdict, _gate = _check("alert", _alert_checks(decided, moves, night), business_date, night)
+        word = _word(verdict)
+    rows = pa.table(
+        {
+            "move": pa.array([encode_move(move).decode() for move in moves], pa.string()),
+            "as_of": pa.array([business_date] * len(moves), pa.date32()),
+        }
+    )
+    night.lake.replace(CANDIDATES, rows, business_date)
+    return len(decided), word
+
+
+def _moves(business_date: dt.date, night: Nightly) -> list[Move]:
+    """Every facility, as it is served and as it is tonight."""
+    served = night.store.served_stages()
+    as_of = end_of(business_date, night.zone)
+    moves = []
+    for row in night.lake.read("facility_stage", business_date).to_pylist():
+        before = served.get(row["facility_id"])
+        moves.append(
+            Move(
+                facility_id=row["facility_id"],
+                client_id=row["client_id"],
+                business_date=business_date,
+                as_of=as_of,
+                before=Classified(before["tier"], before["stage"], before["dpd"])
+                if before
+                else UNSEEN,
+                after=Classified(row["tier"], row["stage"], row["dpd"]),
+                trigger=row["trigger"],
+                evidence=Source(
+                    row["event_id"], row["topic"], row["partition"], row["kafka_offset"]
+                ),
+            )
+        )
+    return moves
+
+
+def _alert_checks(
+    decided: list[NightlyAlert], moves: list[Move], night: Nightly
+) -> dict[str, Sequence[Any]]:
+    """One row per facility that was looked at; what it raised is judged on its row."""
+    by_facility: dict[str, list[NightlyAlert]] = {move.facility_id: [] for move in moves}
+    for raised in decided:
+        by_facility[raised.move.facility_id].append(raised)
+    rows = list(by_facility.values())
+    return {
+        "ck_rule_known": [all(a.alert.rule_id in night.rules.rules for a in r) for r in rows],
+        "ck_owner": [all(a.alert.owner in ("RO", "RM", "RM+RO") for a in r) for r in rows],
+        "ck_evidence": [all(len(a.alert.evidence) > 0 for a in r) for r in rows],
+        "ck_unique": [len({a.alert.alert_key for a in r}) == len(r) for r in rows],
+    }
+
+
+def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
+    served = night.store.served_date()
+    if served is not None and served > business_date:
+        return 0, "newer served"  # a backfill never puts an older day before the people
+    now = night.now()
+    derived_at = end_of(business_date, night.zone)
+    moves = night.lake.read(CANDIDATES, business_date)["move"].to_pylist()
+    alerts = [a for move in moves for a in decide_move(decode_move(move), night.rules)]
+    products = {
+        "client_profile": [
+            {
+                **{k: row[k] for k in ("client_id", "name", "value", "unit", "as_of", "purpose")},
+                "derived_at": derived_at,
+                "method_version": METHOD_VERSION,
+                "confidence": row["confidence"],
+                "null_reason": row["null_reason"],
+                "source_event_ids": row["sources"] or [],
+            }
+            for row in night.lake.read("client_profile", business_date).to_pylist()
+        ],
+        "risk_score": [
+            {**row, "calibrated": False}
+            for row in night.lake.read("risk_score", business_date).to_pylist()
+        ],
+        "facility_stage": [
+            {
+                k: row[k]
+                for k in (
+                    "facility_id",
+                    "client_id",
+                    "as_of",
+                    "dpd",
+                    "outstanding",
+                    "currency",
+                    "tier",
+                    "stage",
+                    "trigger",
+                )
+            }
+            for row in night.lake.read("facility_stage", business_date).to_pylist()
+        ],
+    }
+    night.store.publish(
+        business_date,
+        products,
+        alerts,
+        rules=night.rules,
+        gate_result_id=night.store.last_gate("alert", business_date),
+        code_version=night.code_version,
+        now=now,
+    )
+    return sum(len(rows) for rows in products.values()), None
+
+
+def _prove(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
+    proof = night.prove(business_date)
+    night.store.record_proof(proof, business_date, night.now())
+    night.store.finish(business_date, night.now(), "PUBLISHED", equal=proof.equal)
+    return proof.events, "equal" if proof.equal else "different"
+
+
+_FUNCTIONS: dict[str, Callable[[dt.date, Nightly], tuple[int, str | None]]] = {
+    "seal": _seal,
+    "staged": _staged,
+    "profiles": _profiles,
+    "scores": _scores,
+    "alerts": _alerts,
+    "publish": _publish,
+    "prove": _prove,
+}
+
+
+def _check(
+    stage: str, columns: dict[str, Sequence[Any]], business_date: dt.date, night: Nightly
+) -> tuple[Verdict, int]:
+    """Ask the gate and record its answer. Raises GateFailed when an expectation blocks."""
+    rows = len(next(iter(columns.values())))
+    verdict = night.gate.check(stage, columns, rows)
+    gate_result_id = night.store.record_gate(verdict, business_date, night.now())
+    if verdict.blocking:
+        first = verdict.blocking[0]
+        raise GateFailed(
+            f"Gate {stage} blocks {business_date}: {first.reason_en} ({first.expectation}, "
+            f"{first.count} rows); what was served before stays served and is marked stale."
+        )
+    return verdict, gate_result_id
+
+
+def _facts(
+    business_date: dt.date, night: Nightly
+) -> tuple[Facts, Engine, frozenset[str]]:
+    held, degraded = night.store.held()
+    engine = night.open_engine()
+    return Facts(engine, business_date, night.zone, held), engine, degraded
+
+
+def _with(rows: pa.Table, **constants: pa.Scalar) -> pa.Table:
+    for name, value in constants.items():
+        rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
+    return rows
+
+
+def _array(column: pa.ChunkedArray) -> Any:
+    return column.to_numpy()
+
+
+def _word(verdict: Verdict) -> str:
+    return "passed" if verdict.success else "quarantined"
