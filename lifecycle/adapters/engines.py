@@ -30,9 +30,7 @@ class DuckDBEngine:
             self._opened[event_type] = (
                 self._connection.read_parquet(files, table_name=name, union_by_name=True)
                 if files
-                else self._connection.create_table(
-                    name, event_schema(event_type).empty_table(), temp=True
-                )
+                else ibis.memtable(event_schema(event_type).empty_table())
             )
         return self._opened[event_type]
 
