@@ -18,8 +18,10 @@ from lifecycle.settings import ROOT, Settings
 
 if TYPE_CHECKING:
     from consumers.publish import Published
+    from lifecycle.adapters.alert_store import AlertStore
+    from lifecycle.alerts.dispatch import Dispatched
     from lifecycle.nightly import Nightly, StepResult
-    from lifecycle.ports import EventSource
+    from lifecycle.ports import Channel, EventSource
     from lifecycle.proof import Proof
     from lifecycle.sources.simulator import SimulatorSource
 
@@ -197,3 +199,57 @@ def nightly_step(settings: Settings, name: str, business_date: dt.date) -> StepR
 
     with nightly(settings) as night:
         return run_step(name, business_date, night)
+
+
+@contextmanager
+def alerts(settings: Settings) -> Iterator[AlertStore]:
+    """Alerts as people work with them."""
+    from lifecycle.adapters.alert_store import AlertStore
+
+    store = AlertStore(settings.database_url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def dispatch(settings: Settings) -> Dispatched:
+    """One sweep: undelivered alerts to their owners' channels."""
+    from lifecycle.alerts.dispatch import dispatch
+    from lifecycle.alerts.rules import load_rules
+
+    kinds: dict[str, list[str]] = load_rules(settings.rules).parameters["channels"].value
+    channels_of = {role: [f"{role}:{kind}" for kind in names] for role, names in kinds.items()}
+    channels = {
+        name: _channel(settings, name)
+        for names in channels_of.values()
+        for name in names
+    }
+    with alerts(settings) as store:
+        return dispatch(store, channels_of, channels, dt.datetime.now(dt.UTC))
+
+
+def _channel(settings: Settings, name: str) -> Channel:
+    from lifecycle.adapters.notify import AppriseChannel, FileChannel
+
+    role, _, kind = name.partition(":")
+    if kind == "file":
+        return FileChannel(name, settings.home / "notifications" / f"{role}.ndjson")
+    if kind == "mail":
+        to = f"{role.lower()}@localhost"
+        kind = f"mailto://{settings.smtp}?from=lifecycle@localhost&to={to}&mode=insecure"
+    return AppriseChannel(name, kind)
+
+
+def operations(settings: Settings) -> dict[str, Any]:
+    """The numbers of the Operations page and of `lifecycle status`."""
+    from consumers.lag import lag
+    from lifecycle.adapters.ingest_store import PostgresOffsetBook
+    from lifecycle.adapters.operations import snapshot
+
+    now = dt.datetime.now(dt.UTC)
+    today = now.astimezone(settings.timezone).date()
+    midnight = dt.datetime.combine(today, dt.time(), settings.timezone)
+    numbers = snapshot(settings.database_url, now, midnight)
+    stored = PostgresOffsetBook(settings.database_url).offsets(settings.consumer_group)
+    return numbers | {"lag": lag(settings.kafka_bootstrap, settings.partitions, stored)}

@@ -24,6 +24,8 @@ class Settings:
     database_url: str
     """libpq URL of the bank's database, e.g. postgresql://user@/bank?host=/run/pg"""
     kafka_bootstrap: str
+    smtp: str
+    """host:port of the mail server alerts leave by; the local mail sink by default."""
     lake: Path
     rules: Path
     partitions: int
@@ -46,6 +48,7 @@ def load(environ: dict[str, str] | None = None) -> Settings:
         home=home,
         database_url=env.get("LIFECYCLE_DATABASE_URL", written.get("database_url", "")),
         kafka_bootstrap=env.get("LIFECYCLE_KAFKA_BOOTSTRAP", written.get("kafka_bootstrap", "")),
+        smtp=env.get("LIFECYCLE_SMTP", written.get("smtp", "127.0.0.1:25")),
         lake=Path(env.get("LIFECYCLE_LAKE", str(home / "lake"))),
         rules=Path(env.get("LIFECYCLE_RULES", str(ROOT / "rules"))),
         partitions=int(env.get("LIFECYCLE_PARTITIONS", "8")),

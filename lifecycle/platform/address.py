@@ -91,6 +91,7 @@ def create(home: Path) -> Address:
         "database_url": address.database_url("bank"),
         "kafka_bootstrap": address.kafka_bootstrap,
         "airflow_url": address.airflow_url,
+        "smtp": f"{LOOPBACK}:{address.ports['smtp']}",
     }
     write_atomically(home / "platform.json", json.dumps(written, indent=2))
     return address

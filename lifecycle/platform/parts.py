@@ -66,7 +66,6 @@ def _airflow_part(name: str) -> Part:
 
 
 def _mail(address: Address) -> list[str]:
-    (address.home / "mail").mkdir(exist_ok=True)
     sink = ["-c", "aiosmtpd.handlers.Mailbox", str(address.home / "mail")]
     listen = f"{LOOPBACK}:{address.ports['smtp']}"
     return [sys.executable, "-m", "aiosmtpd", "-n", "-l", listen, *sink]
