@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lifecycle.errors import NotRunning
 from lifecycle.settings import ROOT, Settings
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def _channel(settings: Settings, name: str) -> Channel:
         return FileChannel(name, settings.home / "notifications" / f"{role}.ndjson")
     if kind == "mail":
         to = f"{role.lower()}@localhost"
-        kind = f"mailto://{settings.smtp}?from=lifecycle@localhost&to={to}&mode=insecure"
+        kind = f"mailto://{settings.smtp}?from=lifecycle@localhost&to={to}&mode=insecure&format=text"
     return AppriseChannel(name, kind)
 
 
@@ -253,3 +254,16 @@ def operations(settings: Settings) -> dict[str, Any]:
     numbers = snapshot(settings.database_url, now, midnight)
     stored = PostgresOffsetBook(settings.database_url).offsets(settings.consumer_group)
     return numbers | {"lag": lag(settings.kafka_bootstrap, settings.partitions, stored)}
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """Health of the platform's parts and, when the database answers, the operations numbers."""
+    from dataclasses import asdict
+
+    from lifecycle import platform
+
+    parts = asdict(platform.status(settings.home))
+    try:
+        return parts | operations(settings)
+    except NotRunning as error:
+        return parts | {"healthy": False, "reconciliation": {}, "lag": {}, "unknown": str(error)}

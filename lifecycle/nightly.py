@@ -92,23 +92,28 @@ def run_step(name: str, business_date: dt.date, night: Nightly) -> StepResult:
     """Run one step and record it. Raises GateFailed, after marking what is served stale."""
     if name not in STEPS:
         raise UsageError(f"There is no step {name!r}: the steps are {', '.join(STEPS)}.")
-    if name == "seal":
-        night.store.begin(business_date, night.now())
-    started = time.perf_counter()
+    with night.store.alone():
+        if name == "seal":
+            night.store.begin(business_date, night.now())
+        started = time.perf_counter()
+        rows, gate = _guarded(name, business_date, night)
+        result = StepResult(name, rows, round(time.perf_counter() - started, 3), gate)
+        night.store.record_step(business_date, msgspec.structs.asdict(result))
+        return result
+
+
+def _guarded(name: str, business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
+    """The step itself; a failure is written down before it goes on."""
     try:
-        rows, gate = _FUNCTIONS[name](business_date, night)
+        return _FUNCTIONS[name](business_date, night)
     except GateFailed as failed:
         night.store.mark_stale(str(failed))
         night.store.finish(business_date, night.now(), "BLOCKED", reason=str(failed))
         raise
     except Exception as error:
-        night.store.finish(
-            business_date, night.now(), "FAILED", reason=f"{name}: {type(error).__name__}: {error}"
-        )
+        reason = f"{name}: {type(error).__name__}: {error}"
+        night.store.finish(business_date, night.now(), "FAILED", reason=reason)
         raise
-    result = StepResult(name, rows, round(time.perf_counter() - started, 3), gate)
-    night.store.record_step(business_date, msgspec.structs.asdict(result))
-    return result
 
 
 def _seal(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:

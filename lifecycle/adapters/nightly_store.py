@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -44,6 +45,15 @@ class NightlyStore:
 
     def close(self) -> None:
         self._connection.close()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other process is at a step of a night, then keep the others waiting."""
+        self._connection.execute("SELECT pg_advisory_lock(hashtext('lifecycle.nightly'))")
+        try:
+            yield
+        finally:
+            self._connection.execute("SELECT pg_advisory_unlock(hashtext('lifecycle.nightly'))")
 
     # --- the run ------------------------------------------------------------------------------
 

@@ -17,12 +17,13 @@ err = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
-_encode = msgspec.json.Encoder(order="sorted", decimal_format="string").encode
+encode = msgspec.json.Encoder(order="sorted", decimal_format="string").encode
+"""A document as JSON bytes, the way every command prints it."""
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document: dates and decimals as text."""
-    print(_encode(document).decode())
+    print(encode(document).decode())
 
 
 def day(text: str | None) -> dt.date | None:

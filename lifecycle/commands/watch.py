@@ -1,0 +1,61 @@
+"""status: health of every part, lag, books, last night. What the Operations page shows, as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from lifecycle import app, settings
+from lifecycle.commands.console import AsJson, out, print_json
+from lifecycle.errors import NotRunning
+
+
+def register(application: typer.Typer) -> None:
+    application.command()(status)
+
+
+def status(as_json: AsJson = False) -> None:
+    """Health of every part, lag, reconciliation, alerts, last night and its proof."""
+    now = app.status(settings.load())
+    if as_json:
+        print_json(now)
+    else:
+        _print(now)
+    if not now["healthy"]:
+        ill = [name for name, part in now["parts"].items() if not part["healthy"]]
+        raise NotRunning(
+            f"Not healthy: {', '.join(ill)}: `lifecycle up` starts what is down."
+            if ill
+            else "Nothing is running here: `lifecycle up` starts the platform."
+        )
+
+
+def _print(now: dict[str, Any]) -> None:
+    parts = Table("part", "", "detail", "restarts")
+    for name, part in now["parts"].items():
+        mark = "[green]healthy[/green]" if part["healthy"] else "[red]ill[/red]"
+        parts.add_row(name, mark, part["detail"], str(part["restarts"]))
+    out.print(parts)
+    books = now["reconciliation"]
+    if books:
+        counts = " ".join(f"{k} {books[k]:,}" for k in books if k != "balanced")
+        balanced = "[green]balanced[/green]" if books["balanced"] else "[red]NOT balanced[/red]"
+        out.print(f"books    {counts}  {balanced}", highlight=False)
+        out.print(f"lag      {sum(sum(p.values()) for p in now['lag'].values()):,} records")
+    night = now.get("nightly")
+    if night:
+        out.print(
+            f"night    {night['business_date']} {night['status']}, proof "
+            f"{'equal' if night['equal'] else 'not equal'}",
+            highlight=False,
+        )
+    for severity in now.get("alerts", []):
+        out.print(f"alerts   {severity['severity']}: {severity['open']:,} open")
+    if now["urls"]:
+        out.print(
+            f"Airflow  {now['urls']['airflow']}  (user {now['log_in']['user']}, password in "
+            f"{now['log_in']['passwords']})",
+            highlight=False,
+        )
