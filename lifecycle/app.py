@@ -267,3 +267,107 @@ def status(settings: Settings) -> dict[str, Any]:
         return parts | operations(settings)
     except NotRunning as error:
         return parts | {"healthy": False, "reconciliation": {}, "lag": {}, "unknown": str(error)}
+
+
+def known_before(row: dict[str, Any]) -> Any:
+    """What an alert's rule knew: the client's state, or for a nightly alert the facility's move."""
+    from lifecycle.alerts.nightly import decode_move
+    from lifecycle.clients.state import decode_state
+
+    decode = decode_state if row["origin"] == "STREAM" else decode_move
+    return _named(decode(row["state_before"]))
+
+
+def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
+    """Decide one alert, or every alert, again: {alerts, identical, differences}."""
+    from lifecycle.adapters.event_log import PostgresEventLog
+    from lifecycle.alerts.decide import decider
+    from lifecycle.alerts.rules import parse_rules
+    from lifecycle.proof import alert_differences, rebuild, replay_nightly
+
+    client = None
+    if alert is not None:
+        with alerts(settings) as store:
+            shown = store.show(alert)
+        client, alert = shown["client_id"], shown["alert_id"]
+    log = PostgresEventLog(settings.database_url)
+    try:
+        with log.snapshot():
+            rule_sets = {name: parse_rules(text) for name, text in log.rule_sets().items()}
+            rules = {name: decider(rule_set) for name, rule_set in rule_sets.items()}
+            again = rebuild(log.facts(client), rules).alerts
+            nightly_stored = log.nightly_alerts(client)
+            again |= replay_nightly(nightly_stored, rule_sets)
+            stored = log.alerts(client) | {a.alert_id: a for a, _ in nightly_stored}
+    finally:
+        log.close()
+    if alert is not None:
+        again = {k: v for k, v in again.items() if k == alert}
+        stored = {alert: stored[alert]}
+    differences = alert_differences(again, stored)
+    return {
+        "alerts": len(stored),
+        "identical": len(stored) - len(differences),
+        "differences": differences,
+    }
+
+
+def client(settings: Settings, client_id: str) -> dict[str, Any]:
+    """One client's page, with the keys of the stable interface."""
+    from lifecycle.adapters.client_store import ClientStore
+
+    store = ClientStore(settings.database_url)
+    try:
+        page = store.page(client_id)
+    finally:
+        store.close()
+    with alerts(settings) as alert_store:
+        raised = alert_store.list(client=client_id)
+    state = page.pop("state")
+    return {
+        "client_id": client_id,
+        "lifecycle": {"state": None, "since": None},
+        **page,
+        "checks": [],
+        "consents": [
+            {"purpose": purpose, "consent_id": consent}
+            for purpose, consent in sorted(state.consents.items())
+        ],
+        "needs": [],
+        "alerts": raised,
+    }
+
+
+def quarantine(settings: Settings, reason: str | None) -> list[dict[str, Any]]:
+    """Records in quarantine, newest first."""
+    from lifecycle.adapters.client_store import ClientStore
+
+    store = ClientStore(settings.database_url)
+    try:
+        return store.quarantine(reason)
+    finally:
+        store.close()
+
+
+def quarantined(settings: Settings, quarantine_id: int) -> dict[str, Any]:
+    """One quarantined record with its raw bytes."""
+    from lifecycle.adapters.client_store import ClientStore
+
+    store = ClientStore(settings.database_url)
+    try:
+        return store.quarantined(quarantine_id)
+    finally:
+        store.close()
+
+
+def _named(value: Any) -> Any:
+    """A state with the names of its fields: it is stored as arrays, people read it by name."""
+    import msgspec
+
+    if isinstance(value, msgspec.Struct):
+        return {f: _named(getattr(value, f)) for f in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_named(item) for item in value]
+    return value

@@ -231,6 +231,9 @@ class EventLog(Protocol):
     def alerts(self, client_id: str | None = None) -> dict[str, LiveAlert]:
         """alert id -> stored stream alert."""
 
+    def nightly_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
+        """Stored nightly alerts, each with the hash of its rule set; `state_before` is the move."""
+
     def rule_sets(self) -> dict[str, str]:
         """rules hash -> canonical content of every rule set that decided something."""
 

@@ -13,6 +13,8 @@ import msgspec
 
 from lifecycle.alerts.alert import Alert, Repeat, canonical
 from lifecycle.alerts.decide import Decider, decide
+from lifecycle.alerts.nightly import decide_move, decode_move, encode_move
+from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.state import ClientState, encode_state
 from lifecycle.events import decode
 from lifecycle.ports import LiveAlert, LoggedFact
@@ -93,6 +95,26 @@ def compare(
         alerts=len(rebuilt.alerts),
         differences=differences[:DIFFERENCES_SHOWN],
     )
+
+
+def replay_nightly(
+    stored: Iterable[tuple[LiveAlert, str]], rule_sets: Mapping[str, RuleSet]
+) -> dict[str, LiveAlert]:
+    """Nightly alerts decided again from the inputs kept with them, under their own rule set."""
+    again = {}
+    for alert, rules_hash in stored:
+        move = decode_move(alert.state_before)
+        for decided, _ in decide_move(move, rule_sets[rules_hash]):
+            if decided.alert_id == alert.alert_id:
+                again[alert.alert_id] = LiveAlert(
+                    decided.alert_id,
+                    canonical(decided),
+                    encode_move(move),
+                    1,
+                    decided.event_time,
+                    decided.value,
+                )
+    return again
 
 
 def _state_differences(

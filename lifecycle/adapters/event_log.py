@@ -63,6 +63,15 @@ class PostgresEventLog:
         )
         return {row[0]: LiveAlert(*row) for row in rows}
 
+    def nightly_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
+        where, parameters = _of_client(client_id, "origin = 'NIGHTLY'")
+        rows = self._connection.execute(
+            "SELECT rules_hash, alert_id::text, decision, state_before, hit_count, last_seen, "
+            f"max_value FROM alert {where}",
+            parameters,
+        )
+        return [(LiveAlert(*row), rules_hash) for rules_hash, *row in rows]
+
     def rule_sets(self) -> dict[str, str]:
         return dict(self._connection.execute("SELECT rules_hash, content FROM rule_set"))
 

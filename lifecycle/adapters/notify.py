@@ -1,15 +1,21 @@
-"""Channels that reach people: a file of notifications, and whatever Apprise has a URL for."""
+"""Channels that reach people: a file of notifications, mail, and whatever Apprise has a URL for."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from urllib.parse import quote
 
 import apprise
 
+from lifecycle.errors import UsageError
+
+KEY_HEADER = "X-Idempotency-Key"
+
 
 class FileChannel:
-    """One JSON line per message; the default, and what an auditor can read."""
+    """One JSON line per message, on disk before it counts as delivered."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
@@ -18,23 +24,44 @@ class FileChannel:
     def send(self, title: str, body: str, key: str) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"key": key, "title": title, "body": body}, ensure_ascii=False)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with self._path.open("ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 class AppriseChannel:
-    """Mail, chat or webhook by an Apprise URL; the key travels in the text for the receiver."""
+    """Mail, chat or webhook by an Apprise URL. The key travels as a header where the service has
+    headers (mail, json, xml and form webhooks), and always as the last line of the text."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, *, throttled: bool = True) -> None:
         self.name = name
-        self._apprise = apprise.Apprise()
-        if not self._apprise.add(url):
-            raise ValueError(f"channel {name}: {url.split(':')[0]} is not an Apprise URL")
-        if url.startswith("mailto"):
-            for target in self._apprise:
-                # Apprise waits 5.5 s between two messages; a mail server needs no such rest.
-                target.request_rate_per_sec = 0
+        self._service = apprise.Apprise.instantiate(url)
+        if self._service is None:
+            raise UsageError(
+                f"Channel {name} has an address that Apprise does not understand "
+                f"({url.split(':')[0]}://...): see docs/operations.md."
+            )
+        if not throttled:
+            # Apprise waits 5.5 s between messages to be polite to public services.
+            self._service.request_rate_per_sec = 0
 
     def send(self, title: str, body: str, key: str) -> None:
-        if not self._apprise.notify(title=title, body=f"{body}\n\n[{key}]"):
-            raise ConnectionError(f"channel {self.name} did not take the message")
+        headers = getattr(self._service, "headers", None)
+        if isinstance(headers, dict):
+            headers[KEY_HEADER] = key
+        with apprise.LogCapture(level=apprise.logging.INFO, fmt="%(message)s") as said:
+            sent = self._service.notify(
+                title=title, body=f"{body}\n\n[{key}]", body_format=apprise.NotifyFormat.TEXT
+            )
+            if not sent:
+                why = "; ".join(said.getvalue().split("\n")).strip("; ")
+                raise ConnectionError(f"the receiver did not take the message: {why or 'no reason'}")
+
+
+def mail_url(server: str, address: str) -> str:
+    """The Apprise URL of a plain mail over `server` (host:port) without a log-in."""
+    return (
+        f"mailto://{server}?from={quote('lifecycle@localhost')}&to={quote(address)}"
+        "&mode=insecure&format=text"
+    )

@@ -19,9 +19,6 @@ MADE = "bank.credit.repayment_made.v1"
 MISSED = "bank.credit.repayment_missed.v1"
 SETTLED = "bank.credit.settled.v1"
 
-TIERS = ("PASS", "SPECIAL_MENTION", "SUBSTANDARD", "DOUBTFUL", "LOSS")
-"""正常 关注 次级 可疑 损失, from best to worst."""
-
 
 def facilities(facts: Facts, figures: Figures) -> ir.Table:
     """One row per facility that was paid out and not settled:

@@ -1,0 +1,79 @@
+"""What is served about one client, and what is in quarantine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from lifecycle.adapters.postgres import connect
+from lifecycle.clients.state import ClientState, decode_state
+from lifecycle.errors import UsageError
+
+Row = dict[str, Any]
+
+_QUARANTINE = """
+SELECT quarantine_id, stage, topic, partition, kafka_offset, reason, detail, event_id, client_id,
+       status, quarantined_at {more} FROM quarantine
+"""
+
+
+class ClientStore:
+    """Read only; one connection."""
+
+    def __init__(self, database_url: str) -> None:
+        self._connection = connect(database_url, row_factory=dict_row)
+        self._connection.read_only = True
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def page(self, client_id: str) -> Row:
+        """Profile, scores, facilities and live state. Raises UsageError for an unknown client."""
+        state = self._one("SELECT state FROM client_state WHERE client_id = %s", client_id)
+        attributes = self._all(
+            "SELECT name, value, unit, as_of, purpose, confidence, null_reason, source_event_ids "
+            "FROM client_profile WHERE client_id = %s ORDER BY name",
+            client_id,
+        )
+        if state is None and not attributes:
+            raise UsageError(
+                f"There is no client {client_id}: no fact of that client was ever accepted."
+            )
+        return {
+            "as_of": attributes[0]["as_of"] if attributes else None,
+            "attributes": attributes,
+            "scores": self._all(
+                "SELECT score_id::text AS score_id, score_type, status, value, band, pd, calibrated, "
+                "reason_codes, as_of, model_version FROM risk_score WHERE client_id = %s",
+                client_id,
+            ),
+            "facilities": self._all(
+                "SELECT facility_id, as_of, dpd, outstanding, currency, tier, stage, trigger "
+                "FROM facility_stage WHERE client_id = %s ORDER BY facility_id",
+                client_id,
+            ),
+            "state": decode_state(state["state"]) if state else ClientState(client_id),
+        }
+
+    def quarantine(self, reason: str | None) -> list[Row]:
+        """Quarantined records, newest first."""
+        where = "WHERE reason = %s" if reason else ""
+        query = f"{_QUARANTINE.format(more='')} {where} ORDER BY quarantine_id DESC"
+        return self._all(query, *([reason] if reason else []))
+
+    def quarantined(self, quarantine_id: int) -> Row:
+        """One record with its key and raw bytes. Raises UsageError when unknown."""
+        query = _QUARANTINE.format(more=", record_key, raw") + " WHERE quarantine_id = %s"
+        row = self._one(query, quarantine_id)
+        if row is None:
+            raise UsageError(
+                f"There is no quarantined record {quarantine_id}: `lifecycle quarantine list`."
+            )
+        return row
+
+    def _all(self, query: str, *parameters: Any) -> list[Row]:
+        return self._connection.execute(query, parameters).fetchall()  # type: ignore[return-value]
+
+    def _one(self, query: str, *parameters: Any) -> Row | None:
+        return self._connection.execute(query, parameters).fetchone()  # type: ignore[return-value]
