@@ -13,6 +13,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,18 +27,21 @@ from lifecycle.alerts.decide import Decider
 from lifecycle.clients.state import ClientState
 from lifecycle.errors import Fenced, NotRunning, OffsetImpossible
 from lifecycle.events import SOURCE_TOPICS
-from lifecycle.pipeline import ingest
+from lifecycle.pipeline import Prepared, commit, prepare
 from lifecycle.ports import Batch, Gate, IngestStore, OffsetBook, Record
 
 log = structlog.get_logger()
 
 POLL_TIMEOUT_MS = 200
+BUSY_POLL_TIMEOUT_MS = 5
+"""While a batch is being written, look for more, but notice soon that it is done."""
 BATCH_RECORDS_MAX = 20_000
 """Upper bound of a micro-batch; an idle consumer's batches are as small as what has arrived."""
 CACHED_CLIENTS_MAX = 200_000
 WATCHDOG_SECONDS = 60
 """A loop that does not come round in this time is stuck: dump all stacks and exit."""
 KAFKA_COMMIT_SECONDS = 1.0
+RECONNECT_SECONDS_MIN = 0.5
 RECONNECT_SECONDS_MAX = 10.0
 
 
@@ -97,7 +101,11 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 class Loop:
-    """One consumer process. `run` returns when `stop` is set and the last batch is committed."""
+    """One consumer process. `run` returns when `stop` is set and the last batch is committed.
+
+    While a batch is being written, the next one is polled, decoded and judged: PostgreSQL and
+    the broker wait outside the interpreter lock. At most one batch is being written.
+    """
 
     def __init__(
         self,
@@ -116,8 +124,10 @@ class Loop:
         self._store: IngestStore | None = None
         self._rules = rules
         self._heartbeat = heartbeat
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._writing: Future[Batch] | None = None
         self._kafka_commit_due = 0.0
-        self._reconnect_seconds = 0.5
+        self._reconnect_seconds = RECONNECT_SECONDS_MIN
 
     def run(self, stop: threading.Event) -> None:
         self._warm_up()
@@ -127,33 +137,29 @@ class Loop:
             if self._heartbeat:
                 self._heartbeat.touch()
             self.step()
+        self._written()
         faulthandler.cancel_dump_traceback_later()
+        self._writer.shutdown()
         if self._store:
             self._store.close()
         self._consumer.close(autocommit=False)
 
-    def step(self) -> Batch | None:
-        """Poll once and ingest what came. None when nothing was stored."""
+    def step(self) -> None:
+        """Poll once, prepare what came, and hand it to the writer when the one before is done."""
         if self._store is None and not self._connect():
-            return None
+            return
         records = self._poll()
-        if not records:
-            return None
-        try:
-            return self._ingest(records)
-        except Fenced as fence:
-            log.warning("fenced", reason=str(fence), records=len(records))
-            self._owned.take(self._consumer.assignment())
-        except NotRunning as error:
-            self._disconnect(error)
-        return None
+        prepared = (
+            prepare(records, gate=self._gate, now=dt.datetime.now(dt.UTC)) if records else None
+        )
+        if self._written() and prepared:
+            self._write(prepared)
 
     def _poll(self) -> list[Record]:
         """Records that follow the owned offsets; a record read twice after a seek is dropped."""
+        timeout = BUSY_POLL_TIMEOUT_MS if self._writing else POLL_TIMEOUT_MS
         try:
-            polled = self._consumer.poll(
-                timeout_ms=POLL_TIMEOUT_MS, max_records=BATCH_RECORDS_MAX
-            )
+            polled = self._consumer.poll(timeout_ms=timeout, max_records=BATCH_RECORDS_MAX)
         except OffsetOutOfRangeError as error:
             raise self._impossible(error) from error
         if self._owned.error:
@@ -166,24 +172,37 @@ class Loop:
             if r.offset >= owned.get((tp.topic, tp.partition), r.offset + 1)
         ]
 
-    def _ingest(self, records: list[Record]) -> Batch:
-        assert self._store is not None
+    def _write(self, prepared: Prepared) -> None:
+        """Start writing; the owned offsets run ahead of the rows by this one batch."""
         owned = self._owned
-        batch = ingest(
-            records,
-            owned.next,
-            gate=self._gate,
-            store=self._store,
-            rules=self._rules,
-            cache=owned.cache,
-            now=dt.datetime.now(dt.UTC),
-        )
-        for move in batch.moves:
-            owned.next[move.topic, move.partition] = move.end
+        ends = {(r.topic, r.partition): r.offset + 1 for r in prepared.records}
+        if not ends.keys() <= owned.next.keys():
+            return  # the partitions went to another consumer while the batch was prepared
+        starts = dict(owned.next)
+        owned.next.update(ends)
         if len(owned.cache) > CACHED_CLIENTS_MAX:
             owned.cache.clear()
+        assert self._store is not None
+        self._writing = self._writer.submit(
+            commit, prepared, starts, store=self._store, rules=self._rules, cache=owned.cache
+        )
+
+    def _written(self) -> bool:
+        """Wait for the batch that is being written. False when it did not come through."""
+        if self._writing is None:
+            return True
+        writing, self._writing = self._writing, None
+        try:
+            writing.result()
+        except Fenced as fence:
+            log.warning("fenced", reason=str(fence))
+            self._owned.take(self._consumer.assignment())
+            return False
+        except NotRunning as error:
+            self._disconnect(error)
+            return False
         self._commit_to_kafka()
-        return batch
+        return True
 
     def _commit_to_kafka(self) -> None:
         # For dashboards only, and never waited for: the offset row is the authority.
@@ -209,7 +228,7 @@ class Loop:
             )
             self._reconnect_seconds = min(self._reconnect_seconds * 2, RECONNECT_SECONDS_MAX)
             return False
-        self._reconnect_seconds = 0.5
+        self._reconnect_seconds = RECONNECT_SECONDS_MIN
         assigned = self._consumer.assignment()
         self._owned.take(assigned)
         self._owned.error = None

@@ -9,18 +9,19 @@ from __future__ import annotations
 import datetime as dt
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lifecycle.errors import NotRunning
+from lifecycle.errors import NotRunning, UsageError
 from lifecycle.settings import ROOT, Settings
 
 if TYPE_CHECKING:
     from consumers.publish import Published
     from lifecycle.adapters.alert_store import AlertStore
     from lifecycle.alerts.dispatch import Dispatched
+    from lifecycle.alerts.owners import Owner
     from lifecycle.nightly import Nightly, StepResult
     from lifecycle.ports import Channel, EventSource
     from lifecycle.proof import Proof
@@ -216,44 +217,80 @@ def alerts(settings: Settings) -> Iterator[AlertStore]:
 
 def dispatch(settings: Settings) -> Dispatched:
     """One sweep: undelivered alerts to their owners' channels."""
+    from lifecycle.adapters.delivery_store import DeliveryStore
     from lifecycle.alerts.dispatch import dispatch
-    from lifecycle.alerts.rules import load_rules
+    from lifecycle.alerts.owners import channel_names, parse_owners
 
-    kinds: dict[str, list[str]] = load_rules(settings.rules).parameters["channels"].value
-    channels_of = {role: [f"{role}:{kind}" for kind in names] for role, names in kinds.items()}
-    channels = {
-        name: _channel(settings, name)
-        for names in channels_of.values()
-        for name in names
-    }
-    with alerts(settings) as store:
-        return dispatch(store, channels_of, channels, dt.datetime.now(dt.UTC))
+    figures = _operations_figures(settings)
+    owners = parse_owners(figures["owners"])
+    channels = {name: _channel(settings, owners, name) for name in channel_names(owners)}
+    store = DeliveryStore(settings.database_url)
+    try:
+        return dispatch(
+            store, owners, channels, figures["retry_minutes"], dt.datetime.now(dt.UTC)
+        )
+    finally:
+        store.close()
 
 
-def _channel(settings: Settings, name: str) -> Channel:
-    from lifecycle.adapters.notify import AppriseChannel, FileChannel
+def _channel(settings: Settings, owners: Mapping[str, Owner], name: str) -> Channel:
+    from lifecycle.adapters.notify import AppriseChannel, FileChannel, mail_url
 
     role, _, kind = name.partition(":")
     if kind == "file":
         return FileChannel(name, settings.home / "notifications" / f"{role}.ndjson")
     if kind == "mail":
-        to = f"{role.lower()}@localhost"
-        kind = f"mailto://{settings.smtp}?from=lifecycle@localhost&to={to}&mode=insecure&format=text"
-    return AppriseChannel(name, kind)
+        return AppriseChannel(name, mail_url(settings.smtp, owners[role].mail), throttled=False)
+    if not os.environ.get(kind):
+        raise UsageError(
+            f"rules/operations/owners.yaml reaches {role} by {kind}: "
+            "set that environment variable to an Apprise URL."
+        )
+    return AppriseChannel(name, os.environ[kind])
+
+
+def _operations_figures(settings: Settings) -> dict[str, Any]:
+    """Owners and thresholds. They decide nothing about clients, so they have a folder of their own
+    that the rule set's hash does not cover."""
+    from lifecycle.alerts.rules import load_rules
+
+    parameters = load_rules(settings.rules / "operations").parameters
+    return {name: parameter.value for name, parameter in parameters.items()}
 
 
 def operations(settings: Settings) -> dict[str, Any]:
-    """The numbers of the Operations page and of `lifecycle status`."""
+    """The Operations page and `lifecycle status`: every number, or why it is unknown.
+
+    Raises nothing for a part that does not answer: its numbers are unknown and `sources` says why.
+    """
     from consumers.lag import lag
     from lifecycle.adapters.ingest_store import PostgresOffsetBook
-    from lifecycle.adapters.operations import snapshot
+    from lifecycle.adapters.operations import read
+    from lifecycle.operations import Readings, snapshot
 
     now = dt.datetime.now(dt.UTC)
-    today = now.astimezone(settings.timezone).date()
-    midnight = dt.datetime.combine(today, dt.time(), settings.timezone)
-    numbers = snapshot(settings.database_url, now, midnight)
-    stored = PostgresOffsetBook(settings.database_url).offsets(settings.consumer_group)
-    return numbers | {"lag": lag(settings.kafka_bootstrap, settings.partitions, stored)}
+    readings = Readings(now=now, zone=settings.timezone)
+    with _noting(readings.unavailable, "database"):
+        readings.numbers = read(settings.database_url, now, settings.timezone)
+    with _noting(readings.unavailable, "broker"):
+        stored = PostgresOffsetBook(settings.database_url).offsets(settings.consumer_group)
+        readings.lag = lag(settings.kafka_bootstrap, settings.partitions, stored)
+    return snapshot(readings, _operations_figures(settings))
+
+
+@contextmanager
+def _noting(unavailable: dict[str, str], part: str) -> Iterator[None]:
+    try:
+        yield
+    except NotRunning as error:
+        unavailable[part] = str(error)
+
+
+def has_facts(settings: Settings, business_date: dt.date) -> bool:
+    """Whether any fact of this business date has arrived."""
+    from lifecycle.adapters.operations import has_facts
+
+    return has_facts(settings.database_url, business_date)
 
 
 def status(settings: Settings) -> dict[str, Any]:
@@ -262,11 +299,7 @@ def status(settings: Settings) -> dict[str, Any]:
 
     from lifecycle import platform
 
-    parts = asdict(platform.status(settings.home))
-    try:
-        return parts | operations(settings)
-    except NotRunning as error:
-        return parts | {"healthy": False, "reconciliation": {}, "lag": {}, "unknown": str(error)}
+    return asdict(platform.status(settings.home)) | operations(settings)
 
 
 def known_before(row: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@
     night -> seal -> gate "staged" -> profiles -> gate -> scores -> gate -> alerts -> gate
           -> publish -> prove                                        (lifecycle.nightly)
 
-`ingest` is the stream's half. It is given bytes and ports; it reads no clock.
+`prepare` and `commit` are the stream's half. They are given bytes and ports, and read no clock.
 """
 
 from __future__ import annotations
@@ -53,52 +53,73 @@ _COLUMN_OF_REASON = {
 }
 
 
-def ingest(
-    records: Sequence[Record],
-    starts: Mapping[tuple[str, int], int],
-    *,
-    gate: Gate,
-    store: IngestStore,
-    rules: Decider,
-    cache: dict[str, ClientState],
-    now: dt.datetime,
-) -> Batch:
-    """Take one micro-batch of records through to a committed transaction.
+class Prepared(msgspec.Struct, frozen=True):
+    """A micro-batch after decoding and the gate, before anything is stored."""
 
-    `starts` maps (topic, partition) to the stored next offset the records follow. On success the
-    cache holds the new states. Raises Fenced (nothing stored: re-read offsets, drop the cache) or
-    GateFailed (nothing stored: the gate could not vouch for the batch).
+    records: Sequence[Record]
+    now: dt.datetime
+    events: dict[int, Event]
+    """Position in the batch -> event, also of refused ones that could be decoded."""
+    verdict: Verdict
+    held: dict[int, Quarantined]
+    """Position in the batch -> what goes to quarantine."""
+    digests: dict[int, bytes]
+    """Position -> sha256 of the record's value, of the rows that are not held."""
+
+
+def prepare(records: Sequence[Record], *, gate: Gate, now: dt.datetime) -> Prepared:
+    """Decode and judge. Touches no store, so it may run while the batch before is written.
+
+    Raises GateFailed when the gate could not vouch for the batch.
     """
     events, refused = _decode_all(records, now)
     verdict = gate.check("raw", raw_columns(refused, len(records)), len(records))
     held = _held(verdict, records, events, refused)
     digests = {
-        i: hashlib.sha256(records[i].value or b"").digest()
-        for i in range(len(records))
+        i: hashlib.sha256(record.value or b"").digest()
+        for i, record in enumerate(records)
         if i not in held
     }
+    return Prepared(records, now, events, verdict, held, digests)
+
+
+def commit(
+    prepared: Prepared,
+    starts: Mapping[tuple[str, int], int],
+    *,
+    store: IngestStore,
+    rules: Decider,
+    cache: dict[str, ClientState],
+) -> Batch:
+    """Store a prepared batch in one transaction and return what was stored.
+
+    `starts` maps (topic, partition) to the stored next offset the records follow. On success the
+    cache holds the new states. Raises Fenced (nothing stored: re-read offsets, drop the cache) or
+    NotRunning (unknown: the offset row will tell).
+    """
+    events, held = prepared.events, dict(prepared.held)
     with store.transaction() as unit:
-        accepted, duplicates, reused = _unseen(unit, events, digests)
+        accepted, duplicates, reused = _unseen(unit, events, prepared.digests)
         for i in reused:
-            held[i] = _quarantined(records[i], events[i], "ID_REUSE", _ID_REUSED)
+            held[i] = _quarantined(prepared.records[i], events[i], "ID_REUSE", _ID_REUSED)
         facts = [events[i] for i in accepted]
         states = _states(unit, cache, facts)
         facts_before = {client: state.facts for client, state in states.items()}
         alerts, repeats = _fold(facts, states, rules)
         batch = Batch(
-            ingested_at=now,
+            ingested_at=prepared.now,
             rules_hash=rules.rules_hash,
-            verdict=verdict,
+            verdict=prepared.verdict,
             events=facts,
-            payloads=[records[i].value or b"" for i in accepted],
-            digests=[digests[i] for i in accepted],
+            payloads=[prepared.records[i].value or b"" for i in accepted],
+            digests=[prepared.digests[i] for i in accepted],
             states=states,
             facts_before=facts_before,
             alerts=alerts,
             repeats=repeats,
             quarantined=[held[i] for i in sorted(held)],
-            outbox=_outbox(alerts, held, now),
-            moves=_moves(records, starts, held, duplicates),
+            outbox=_outbox(alerts, held, prepared.now),
+            moves=_moves(prepared.records, starts, held, duplicates),
         )
         unit.write(batch)
     cache.update(states)

@@ -1,84 +1,115 @@
-"""The numbers of the Operations page and of `lifecycle status`: one read-only snapshot."""
+"""What the Operations page and `lifecycle status` read from PostgreSQL: one read-only snapshot.
+
+Everything but the count of the log costs as much as what is recent or open, not as history: the
+log's count is what makes the books provable, and is an index-only scan.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg.rows import dict_row
 
-from lifecycle.adapters.postgres import connect
+from lifecycle.adapters.postgres import connect, unavailable
 
 Row = dict[str, Any]
+_Cursor = psycopg.Cursor[Row]
+
+STAGES = ("raw", "staged", "profile", "score", "alert")
 
 _COUNTERS = """
 SELECT coalesce(sum(received), 0)::bigint AS received, coalesce(sum(applied), 0)::bigint AS applied,
        coalesce(sum(quarantined), 0)::bigint AS quarantined,
        coalesce(sum(duplicates), 0)::bigint AS duplicates,
        (SELECT count(*) FROM event_log) AS logged,
-       (SELECT count(*) FROM quarantine WHERE stage = 'raw') AS held
+       (SELECT count(*) FROM quarantine WHERE stage = 'raw') AS held,
+       (SELECT max(ingested_at) FROM micro_batch) AS last_batch_at
   FROM consumer_offset
 """
 
-_TODAY = """
+_LAST_FACT = """
+SELECT ingested_at FROM micro_batch
+ WHERE batch_id = (SELECT batch_id FROM event_log ORDER BY position DESC LIMIT 1)
+"""
+
+_FACTS = """
 SELECT topic, count(*) AS facts FROM event_log
  WHERE batch_id >= (SELECT min(batch_id) FROM micro_batch WHERE ingested_at >= %s)
  GROUP BY topic ORDER BY topic
 """
 
+_QUARANTINE = """
+SELECT stage, reason, count(*) AS rows, min(quarantined_at) AS oldest, max(quarantined_at) AS newest
+  FROM quarantine WHERE status = 'HELD' GROUP BY stage, reason ORDER BY rows DESC, stage, reason
+"""
+
 _GATES = """
-SELECT stage, count(*) AS runs, count(*) FILTER (WHERE success) AS passed, max(run_at) AS last_run,
-       (array_agg(failures ORDER BY run_at DESC) FILTER (WHERE NOT success))[1] AS last_failure
-  FROM gate_result WHERE run_at >= %s GROUP BY stage ORDER BY stage
+SELECT s.stage, g.*
+  FROM unnest(%s::text[]) WITH ORDINALITY AS s (stage, place),
+       LATERAL (
+           SELECT count(*) AS runs, count(*) FILTER (WHERE success) AS passed,
+                  count(*) FILTER (WHERE failures @> '[{"action": "block"}]') AS blocked,
+                  max(run_at) AS last_run,
+                  max(run_at) FILTER (WHERE NOT success) AS last_failed,
+                  (array_agg(failures ORDER BY run_at DESC) FILTER (WHERE NOT success))[1]
+                      AS last_failure
+             FROM gate_result WHERE stage = s.stage AND run_at >= %s
+       ) AS g
+ ORDER BY s.place
 """
 
 _ALERTS = """
 SELECT severity, count(*) AS open, count(*) FILTER (WHERE status = 'NEW') AS new,
-       min(detected_at) AS oldest
+       min(detected_at) AS oldest, min(detected_at) FILTER (WHERE status = 'NEW') AS oldest_new,
+       count(*) FILTER (WHERE detected_at > %(hour)s) AS under_1h,
+       count(*) FILTER (WHERE detected_at <= %(hour)s AND detected_at > %(day)s) AS under_1d,
+       count(*) FILTER (WHERE detected_at <= %(day)s) AS older
   FROM alert WHERE status <> 'CLOSED' GROUP BY severity ORDER BY severity
 """
 
+_DELIVERIES = """
+SELECT d.channel, count(*) AS waiting, count(*) FILTER (WHERE d.attempts > 0) AS failing,
+       min(a.detected_at) AS oldest, max(d.error) AS error
+  FROM alert_delivery AS d JOIN alert AS a USING (alert_id)
+ WHERE d.delivered_at IS NULL GROUP BY d.channel ORDER BY d.channel
+"""
 
-def snapshot(database_url: str, now: dt.datetime, midnight: dt.datetime) -> Row:
-    """Reconciliation, facts today, quarantine, gates, alerts, last night and proof, publications.
+_NIGHTLY = """
+SELECT business_date, status, reason, started_at, finished_at, published, equal, steps
+  FROM nightly_run ORDER BY started_at DESC LIMIT 1
+"""
 
-    `midnight` is the start of today in the bank's zone. Numbers carry the time they were read.
-    """
-    with connect(database_url) as connection:
+_PROOF = """
+SELECT proved_at, business_date, equal, clients, events, alerts
+  FROM proof ORDER BY proof_id DESC LIMIT 1
+"""
+
+
+def read(database_url: str, now: dt.datetime, zone: ZoneInfo) -> Row:
+    """All numbers as of one moment. Raises NotRunning when the database does not answer."""
+    with unavailable(), connect(database_url, options="-c statement_timeout=20s") as connection:
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with connection.cursor(row_factory=dict_row) as cursor:
-            day_ago = now - dt.timedelta(days=1)
+            ages = {"hour": now - dt.timedelta(hours=1), "day": now - dt.timedelta(days=1)}
             return {
-                "read_at": now,
-                "reconciliation": _reconciliation(_rows(cursor, _COUNTERS)[0]),
-                "facts_today": _rows(cursor, _TODAY, midnight),
-                "quarantine": _rows(
+                "counters": _row(cursor, _COUNTERS),
+                "facts": _facts(cursor, zone),
+                "quarantine": _rows(cursor, _QUARANTINE),
+                "gates": _rows(cursor, _GATES, (list(STAGES), ages["day"])),
+                "alerts": _rows(cursor, _ALERTS, ages),
+                "deliveries": _rows(cursor, _DELIVERIES),
+                "outbox": _row(
                     cursor,
-                    "SELECT stage, reason, count(*) AS rows, min(quarantined_at) AS oldest "
-                    "FROM quarantine WHERE status = 'HELD' GROUP BY stage, reason ORDER BY 3 DESC",
+                    "SELECT count(*) AS waiting, min(created_at) AS oldest FROM outbox "
+                    "WHERE published_at IS NULL",
                 ),
-                "gates": _rows(cursor, _GATES, day_ago),
-                "alerts": _rows(cursor, _ALERTS),
-                "deliveries": _rows(
-                    cursor,
-                    "SELECT count(*) FILTER (WHERE delivered_at IS NOT NULL) AS delivered, "
-                    "count(*) FILTER (WHERE delivered_at IS NULL) AS failing FROM alert_delivery",
-                )[0],
-                "outbox_waiting": _rows(
-                    cursor, "SELECT count(*) AS n FROM outbox WHERE published_at IS NULL"
-                )[0]["n"],
-                "nightly": _first(
-                    cursor,
-                    "SELECT business_date, status, reason, started_at, finished_at, published, equal,"
-                    " steps FROM nightly_run ORDER BY started_at DESC LIMIT 1",
-                ),
-                "proof": _first(
-                    cursor,
-                    "SELECT proved_at, business_date, equal, clients, events, alerts FROM proof "
-                    "ORDER BY proof_id DESC LIMIT 1",
-                ),
+                "nightly": _row(cursor, _NIGHTLY),
+                "published_at": _value(cursor, "SELECT max(published_at) AS value FROM publication"),
+                "proof": _row(cursor, _PROOF),
                 "publications": _rows(
                     cursor,
                     "SELECT product, as_of, published_at, stale, stale_reason FROM publication "
@@ -87,30 +118,48 @@ def snapshot(database_url: str, now: dt.datetime, midnight: dt.datetime) -> Row:
             }
 
 
-def _reconciliation(counters: Row) -> Row:
-    """in = applied + quarantined + duplicates + parked, and both agree with the rows that exist.
+def has_facts(database_url: str, business_date: dt.date) -> bool:
+    """Whether any accepted fact has this business date."""
+    with unavailable(), connect(database_url) as connection:
+        found = connection.execute(
+            "SELECT EXISTS (SELECT FROM event_log WHERE business_date = %s)", (business_date,)
+        ).fetchone()
+        return bool(found and found[0])
 
-    Nothing is parked in this release: the fold takes facts in any order.
-    """
-    parked = 0
-    accounted = (
-        counters["applied"] + counters["quarantined"] + counters["duplicates"] + parked
-    )
+
+def waiting_alerts(database_url: str) -> int:
+    """Open alerts nobody was told of yet: planned and not delivered, or not planned at all."""
+    with unavailable(), connect(database_url) as connection:
+        found = connection.execute(
+            "SELECT (SELECT count(DISTINCT alert_id) FROM alert_delivery WHERE delivered_at IS NULL) "
+            "+ (SELECT count(*) FROM alert AS a WHERE status <> 'CLOSED' AND NOT EXISTS "
+            "(SELECT FROM alert_delivery AS d WHERE d.alert_id = a.alert_id))"
+        ).fetchone()
+        return int(found[0]) if found else 0
+
+
+def _facts(cursor: _Cursor, zone: ZoneInfo) -> Row:
+    """Facts by topic of the last day on which any arrived, by the day they were ingested."""
+    last = _row(cursor, _LAST_FACT)
+    if last is None:
+        return {"last_at": None, "day": None, "topics": []}
+    day = last["ingested_at"].astimezone(zone).date()
+    midnight = dt.datetime.combine(day, dt.time(), zone)
     return {
-        "in": counters["received"],
-        "applied": counters["applied"],
-        "quarantined": counters["quarantined"],
-        "duplicates": counters["duplicates"],
-        "parked": parked,
-        "balanced": counters["received"] == accounted
-        and counters["applied"] == counters["logged"]
-        and counters["quarantined"] == counters["held"],
+        "last_at": last["ingested_at"],
+        "day": day,
+        "topics": _rows(cursor, _FACTS, (midnight,)),
     }
 
 
-def _rows(cursor: psycopg.Cursor[Row], query: str, *parameters: Any) -> list[Row]:
+def _rows(cursor: _Cursor, query: str, parameters: Any = ()) -> list[Row]:
     return cursor.execute(query, parameters).fetchall()
 
 
-def _first(cursor: psycopg.Cursor[Row], query: str) -> Row | None:
+def _row(cursor: _Cursor, query: str) -> Row | None:
     return cursor.execute(query).fetchone()
+
+
+def _value(cursor: _Cursor, query: str) -> Any:
+    row = _row(cursor, query)
+    return row["value"] if row else None

@@ -81,6 +81,8 @@ CREATE TABLE event_log (
     payload       bytea NOT NULL
 );
 CREATE INDEX ON event_log (client_id, position);
+CREATE INDEX event_log_days ON event_log USING brin (batch_id, business_date)
+    WITH (pages_per_range = 32, autosummarize = on);
 COMMENT ON COLUMN event_log.position IS 'Arrival order; per client it is the order in which facts were committed';
 COMMENT ON COLUMN event_log.payload IS 'The record value, byte for byte';
 
@@ -173,6 +175,7 @@ CREATE TABLE alert_delivery (
     error           text,
     PRIMARY KEY (alert_id, channel)
 );
+CREATE INDEX alert_delivery_waiting ON alert_delivery (alert_id) WHERE delivered_at IS NULL;
 """
 
 NIGHTLY = """

@@ -1,0 +1,1 @@
+"""Reproducible measurements. Each starts a scratch platform of its own and removes it."""
