@@ -1,99 +1,152 @@
-"""The nightly path as a DAG: one task per step, one run per business date."""
+"""The nightly path: seal the day, rebuild it through every gate, publish it, prove it.
+
+One run per business date; the run's partition key is that date. The run of 00:00 (bank's zone) is
+for the day that just ended: it waits until 02:00 and until the consumers have caught up, so that
+late facts are in. A gate that blocks fails its task with the reason: what follows does not run,
+what was served before stays served and is marked stale, and operations is told. A day on which no
+fact arrived is skipped.
+
+* Run a date by hand: *Trigger* with the parameter `business_date`, or
+  `airflow dags trigger nightly --conf '{"business_date": "1994-03-30"}'`.
+* Run many: `airflow backfill create --dag-id nightly --from-date D1 --to-date D2`, both included.
+* Run a step again: clear it and what follows; a repeat changes nothing twice.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
-from airflow.sdk import Asset, CronPartitionTimetable, Param, dag, task
+from airflow.sdk import CronPartitionTimetable, Param, PokeReturnValue, dag, task
+from lifecycle_assets import (
+    ALERT,
+    CLIENT_PROFILE,
+    EVENT_LOG,
+    LAKE,
+    RETRIES,
+    RISK_SCORE,
+    one_sentence,
+)
 
+from lifecycle.settings import bank_zone
 from lifecycle.steps import STEPS
 
-ZONE = "Asia/Shanghai"
-EVENT_LOG = Asset(name="event_log", uri="postgres://bank/bank/public/event_log")
-LAKE = Asset(name="lake", uri="file://lake/events")
-PRODUCTS = {
+ZONE = bank_zone()
+LATE_FACTS = dt.timedelta(hours=2)
+"""How long after midnight a day's facts may still come in before its night starts."""
+WAIT_AT_MOST = dt.timedelta(hours=4)
+"""Past this the night is late: it fails, and a person looks."""
+
+ASSETS = {
     "seal": ([EVENT_LOG], [LAKE]),
-    "profiles": ([LAKE], [Asset(name="client_profile", uri="postgres://bank/bank/public/client_profile")]),
-    "scores": ([LAKE], [Asset(name="risk_score", uri="postgres://bank/bank/public/risk_score")]),
-    "publish": (
-        [Asset(name="risk_score", uri="postgres://bank/bank/public/risk_score")],
-        [Asset(name="alert", uri="postgres://bank/bank/public/alert")],
-    ),
+    "profiles": ([LAKE], [CLIENT_PROFILE]),
+    "scores": ([LAKE, CLIENT_PROFILE], [RISK_SCORE]),
+    "alerts": ([RISK_SCORE], []),
+    "publish": ([CLIENT_PROFILE, RISK_SCORE], [ALERT]),
 }
 """Step -> what it reads and what it makes, for the asset graph."""
 
 
-DOC = f"""{__doc__}
+def tell_operations(context: dict[str, Any]) -> None:
+    """A night that failed is an event for people: say it on the channels of operations."""
+    from lifecycle import app, settings
 
-The partition key of a run is its business date: the run of 02:00 works on yesterday. A gate that
-fails stops the run; what was served before stays served and is marked stale.
-
-* Another date: trigger with the parameter `business_date`.
-* Backfill: `airflow backfill create --dag-id nightly --from-date D --to-date D`.
-
-""" + "\n".join(f"* **{name}**: {text}" for name, text in STEPS.items())
+    run = context["dag_run"]
+    date = run.partition_key or run.conf.get("business_date") or "its date"
+    app.tell_operations(
+        settings.load(),
+        f"[P1] nightly {date} failed",
+        f"夜间批处理失败,对外仍提供上一版数据(已标记过期)。\n"
+        f"The night of {date} failed ({context.get('reason')}); what was served before stays served.\n"
+        f"Airflow: DAG nightly, run {run.run_id}",
+        f"nightly/{run.run_id}",
+    )
 
 
 @dag(
-    # At two in the morning, for the day before: the partition key is the business date.
+    # At midnight for the day before. Not at two: a backfill takes the ticks between the midnights
+    # of its two dates, so a tick at two would leave out the last date.
     schedule=CronPartitionTimetable(
-        "0 2 * * *", timezone=ZONE, run_offset=-1, key_format="%Y-%m-%d"
+        "0 0 * * *", timezone=str(ZONE), run_offset=-1, key_format="%Y-%m-%d"
     ),
-    # No start date: with one, a new installation would at once run a night without facts.
+    # No start date: with one, a new installation would at once run the night before it existed.
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=dt.timedelta(hours=4),
-    default_args={"owner": "data-engineering", "retries": 1, "retry_delay": dt.timedelta(minutes=1)},
+    dagrun_timeout=WAIT_AT_MOST + dt.timedelta(hours=4),
+    default_args={"owner": "data-engineering", "execution_timeout": dt.timedelta(hours=2)} | RETRIES,
+    on_failure_callback=tell_operations,
     tags=["lifecycle", "nightly"],
     params={
         "business_date": Param(
             None,
             type=["null", "string"],
             format="date",
-            description="Run this business date instead of the partition's (manual runs).",
+            title="Business date",
+            description="For a run by hand: the date to run. Empty: the day before today.",
         )
     },
-    doc_md=DOC,
+    doc_md=__doc__ + "\n" + "\n".join(f"* **{name}**: {text}" for name, text in STEPS.items()),
 )
 def nightly() -> None:
-    """seal >> staged >> profiles >> scores >> alerts >> publish >> prove"""
-    before = None
+    """day_complete >> seal >> staged >> profiles >> scores >> alerts >> publish >> prove"""
+    before = day_complete()
     for name, text in STEPS.items():
         step = _step(name, text)
-        if before is not None:
-            before >> step
+        before >> step
         before = step
 
 
-def _step(name: str, text: str):  # noqa: ANN202 - an Airflow operator, known at run time only
-    reads, makes = PRODUCTS.get(name, ([], []))
+@task.sensor(
+    mode="reschedule",
+    poke_interval=60,
+    timeout=WAIT_AT_MOST.total_seconds(),
+    doc_md="Waits until the day's facts are in: two hours after midnight, and no lag to speak of.",
+)
+def day_complete(params=None, dag_run=None) -> PokeReturnValue:  # noqa: ANN001 - filled in by Airflow
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-    @task(task_id=name, inlets=reads, outlets=makes, doc_md=text, execution_timeout=dt.timedelta(hours=1))
-    def run(params=None, dag_run=None) -> dict:  # noqa: ANN001 - filled in by Airflow
-        from airflow.sdk.exceptions import AirflowFailException
+    from lifecycle import app, settings
 
+    config = settings.load()
+    date = business_date(params["business_date"], dag_run)
+    if dag_run.run_type == "scheduled":
+        start = dt.datetime.combine(date + dt.timedelta(days=1), dt.time(), ZONE) + LATE_FACTS
+        waiting = app.waiting_for_facts(config)
+        if dt.datetime.now(dt.UTC) < start or waiting:
+            print(waiting or f"Waiting until {start}.")
+            return PokeReturnValue(is_done=False)
+    if not app.has_facts(config, date):
+        reason = f"No fact of {date} has arrived: there is nothing to seal."
+        raise (AirflowFailException if dag_run.run_type == "manual" else AirflowSkipException)(reason)
+    return PokeReturnValue(is_done=True, xcom_value=date.isoformat())
+
+
+def _step(name: str, text: str):  # noqa: ANN202 - an Airflow operator
+    reads, makes = ASSETS.get(name, ([], []))
+
+    @task(task_id=name, inlets=reads, outlets=makes, doc_md=text)
+    def run(params=None, dag_run=None) -> dict[str, Any]:  # noqa: ANN001 - filled in by Airflow
         from lifecycle import app, settings
-        from lifecycle.errors import LifecycleError
+        from lifecycle.errors import AnswerIsNo
 
-        try:
-            done = app.nightly_step(
-                settings.load(), name, business_date(params["business_date"], dag_run.partition_key)
-            )
-        except LifecycleError as error:
-            # The answer will be the same in a minute: say it once, do not retry.
-            raise AirflowFailException(str(error)) from error
-        if done.gate == "different":
-            raise AirflowFailException("The stream's state differs from the log: run `lifecycle prove`.")
+        date = business_date(params["business_date"], dag_run)
+        with one_sentence():
+            done = app.nightly_step(settings.load(), name, date)
+            if done.gate == "different":
+                raise AnswerIsNo(
+                    f"The night of {date} is published, but the stream's state differs from the "
+                    "log: this is an incident, and `lifecycle prove` says where."
+                )
         return {"name": done.name, "rows": done.rows, "seconds": done.seconds, "gate": done.gate}
 
     return run()
 
 
-def business_date(chosen: str | None, partition_key: str | None) -> dt.date:
-    """The date asked for, else the run's partition."""
-    if not (chosen or partition_key):
-        raise ValueError("Give business_date in the run's parameters: this run has no partition.")
-    return dt.date.fromisoformat(chosen or partition_key)
+def business_date(chosen: str | None, dag_run: Any) -> dt.date:
+    """The date asked for, else the run's partition, else the day before the run (bank's zone)."""
+    if chosen or dag_run.partition_key:
+        return dt.date.fromisoformat(chosen or dag_run.partition_key)
+    return dag_run.run_after.astimezone(ZONE).date() - dt.timedelta(days=1)
 
 
 nightly()

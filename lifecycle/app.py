@@ -196,10 +196,11 @@ def run_nightly(
 
 
 def nightly_step(settings: Settings, name: str, business_date: dt.date) -> StepResult:
-    """One step of a night, in a process of its own."""
+    """One step of a night, in a process of its own. Raises NotRunning when the database is lost."""
+    from lifecycle.adapters.postgres import unavailable
     from lifecycle.nightly import run_step
 
-    with nightly(settings) as night:
+    with unavailable(), nightly(settings) as night:
         return run_step(name, business_date, night)
 
 
@@ -233,6 +234,22 @@ def dispatch(settings: Settings) -> Dispatched:
         store.close()
 
 
+def waiting_alerts(settings: Settings) -> int:
+    """Open alerts that were not brought to their owners yet."""
+    from lifecycle.adapters.operations import waiting_alerts
+
+    return waiting_alerts(settings.database_url)
+
+
+def tell_operations(settings: Settings, title: str, body: str, key: str) -> None:
+    """A message to the operations role by all its channels; needs no database."""
+    from lifecycle.alerts.owners import parse_owners, routes
+
+    owners = parse_owners(_operations_figures(settings)["owners"])
+    for name in routes("OPS", owners):
+        _channel(settings, owners, name).send(title, body, f"{key}/{name}")
+
+
 def _channel(settings: Settings, owners: Mapping[str, Owner], name: str) -> Channel:
     from lifecycle.adapters.notify import AppriseChannel, FileChannel, mail_url
 
@@ -261,7 +278,7 @@ def _operations_figures(settings: Settings) -> dict[str, Any]:
 def operations(settings: Settings) -> dict[str, Any]:
     """The Operations page and `lifecycle status`: every number, or why it is unknown.
 
-    Raises nothing for a part that does not answer: its numbers are unknown and `sources` says why.
+    Raises nothing for a part that does not answer: its numbers are unknown, and `unknown` says why.
     """
     from consumers.lag import lag
     from lifecycle.adapters.ingest_store import PostgresOffsetBook
@@ -272,9 +289,10 @@ def operations(settings: Settings) -> dict[str, Any]:
     readings = Readings(now=now, zone=settings.timezone)
     with _noting(readings.unavailable, "database"):
         readings.numbers = read(settings.database_url, now, settings.timezone)
-    with _noting(readings.unavailable, "broker"):
         stored = PostgresOffsetBook(settings.database_url).offsets(settings.consumer_group)
-        readings.lag = lag(settings.kafka_bootstrap, settings.partitions, stored)
+    if readings.numbers is not None:
+        with _noting(readings.unavailable, "broker"):
+            readings.lag = lag(settings.kafka_bootstrap, settings.partitions, stored)
     return snapshot(readings, _operations_figures(settings))
 
 
@@ -284,6 +302,13 @@ def _noting(unavailable: dict[str, str], part: str) -> Iterator[None]:
         yield
     except NotRunning as error:
         unavailable[part] = str(error)
+
+
+def waiting_for_facts(settings: Settings) -> str | None:
+    """None when the consumers have caught up, else one sentence on what they still have to do."""
+    shown = operations(settings)
+    late = [t for t in shown["tiles"] if t.id == "lag" and t.state not in ("good", "idle")]
+    return f"{late[0].en}: {late[0].value} {late[0].note}." if late else None
 
 
 def has_facts(settings: Settings, business_date: dt.date) -> bool:

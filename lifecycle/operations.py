@@ -51,7 +51,7 @@ class Tile(msgspec.Struct, frozen=True):
 
 
 def snapshot(readings: Readings, figures: Mapping[str, Any]) -> Row:
-    """Everything the page shows: {read_at, unknown, reconciliation, lag, tiles, ...}.
+    """Everything the page shows: {read_at, unknown, reconciliation, lag, state, tiles, ...}.
 
     Keys whose part did not answer are empty, and `unknown` names the part and why.
     """
@@ -82,7 +82,8 @@ def snapshot(readings: Readings, figures: Mapping[str, Any]) -> Row:
             )
         },
     }
-    return shown | {"tiles": tiles(readings, books, today, figures)}
+    judged = tiles(readings, books, today, figures)
+    return shown | {"state": worst(tile.state for tile in judged), "tiles": judged}
 
 
 def reconciliation(counters: Row) -> Row:

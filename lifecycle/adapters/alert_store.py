@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -82,7 +83,7 @@ class AlertStore:
             ).fetchall()
             return row
 
-    def facts(self, evidence: list[Row]) -> list[bytes]:
+    def facts(self, evidence: Sequence[Row]) -> Sequence[bytes]:
         """The logged bytes of an alert's evidence, in its order."""
         rows = []
         for source in evidence:

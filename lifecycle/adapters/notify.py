@@ -36,21 +36,24 @@ class AppriseChannel:
 
     def __init__(self, name: str, url: str, *, throttled: bool = True) -> None:
         self.name = name
-        self._service = apprise.Apprise.instantiate(url)
-        if self._service is None:
+        service = apprise.Apprise.instantiate(url)
+        if service is None:
             raise UsageError(
-                f"Channel {name} has an address that Apprise does not understand "
-                f"({url.split(':')[0]}://...): see docs/operations.md."
+                f"Channel {name} has an address that Apprise does not understand: "
+                "it has to be an Apprise URL such as mailtos://... (see docs/operations.md)."
             )
         if not throttled:
             # Apprise waits 5.5 s between messages to be polite to public services.
-            self._service.request_rate_per_sec = 0
+            service.request_rate_per_sec = 0
+        self._service = service
 
     def send(self, title: str, body: str, key: str) -> None:
         headers = getattr(self._service, "headers", None)
         if isinstance(headers, dict):
             headers[KEY_HEADER] = key
-        with apprise.LogCapture(level=apprise.logging.INFO, fmt="%(message)s") as said:
+        with apprise.LogCapture(  # type: ignore[no-untyped-call]
+            level=apprise.logging.INFO, fmt="%(message)s"
+        ) as said:
             sent = self._service.notify(
                 title=title, body=f"{body}\n\n[{key}]", body_format=apprise.NotifyFormat.TEXT
             )

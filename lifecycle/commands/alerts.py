@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from lifecycle import app, settings
+from lifecycle.alerts.actions import Action
 from lifecycle.commands.console import AsJson, out, print_json
 from lifecycle.errors import AnswerIsNo, UsageError
 
@@ -123,7 +124,7 @@ def replay_alert(
         raise AnswerIsNo(f"{len(replayed['differences'])} alerts do not come out the same.")
 
 
-def _act(action: str, alert: str, reason: str, actor: str, as_json: bool) -> None:
+def _act(action: Action, alert: str, reason: str, actor: str, as_json: bool) -> None:
     with app.alerts(settings.load()) as store:
         done = store.act(
             action, alert, actor=actor, reason=reason, now=dt.datetime.now(dt.UTC)

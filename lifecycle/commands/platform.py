@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from lifecycle import platform, settings
 from lifecycle.commands.console import AsJson, err, out, print_json
+from lifecycle.commands.demo import show_demo
 
 
 def register(application: typer.Typer) -> None:
@@ -15,9 +17,16 @@ def register(application: typer.Typer) -> None:
     application.command()(down)
 
 
-def up(as_json: AsJson = False) -> None:
+def up(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Then stream a simulated bank's life and run a night.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Start broker, database, Airflow and consumers; print the address. Idempotent."""
     started = platform.up(settings.load().home, progress=show_progress)
+    if demo:
+        show_demo(settings.load())
     if as_json:
         print_json(asdict(started))
     else:

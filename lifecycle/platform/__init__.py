@@ -1,5 +1,5 @@
 """The platform of one machine: real broker, real database, real Airflow, supervised."""
 
-from lifecycle.platform.control import PlatformStatus, down, status, up
+from lifecycle.platform.control import PlatformStatus, down, run_dag, status, up
 
-__all__ = ["PlatformStatus", "down", "status", "up"]
+__all__ = ["PlatformStatus", "down", "run_dag", "status", "up"]

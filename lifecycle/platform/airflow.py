@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import urllib.request
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
-from urllib.error import URLError
+from typing import Any
+from urllib.error import HTTPError, URLError
 
+from lifecycle.errors import NotRunning
 from lifecycle.platform.address import LOOPBACK, USERS, Address
 from lifecycle.settings import ROOT
 
@@ -95,3 +99,46 @@ def healthy(address: Address, part: str) -> str | None:
         return f"no answer on {address.airflow_url}: {error}"
     status = components[COMPONENTS[part]]["status"]
     return None if status == "healthy" else f"Airflow reports {COMPONENTS[part]} {status}"
+
+
+def run_dag(address: Address, dag_id: str, conf: dict[str, str], seconds_max: float) -> str:
+    """Trigger a DAG and wait for its end; returns the run's state. Raises NotRunning.
+
+    A DAG file is parsed some seconds after Airflow is up, so an unknown DAG is waited for.
+    """
+    deadline = time.monotonic() + seconds_max
+    token = _call(address, "/auth/token", _log_in(address), None)["access_token"]
+    runs = f"/api/v2/dags/{dag_id}/dagRuns"
+    run: dict[str, str] = {}
+    while time.monotonic() < deadline:
+        try:
+            if not run:
+                run = _call(address, runs, {"logical_date": None, "conf": conf}, token)
+            state = _call(address, f"{runs}/{run['dag_run_id']}", None, token)["state"]
+            if state in ("success", "failed"):
+                return str(state)
+        except HTTPError as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise NotRunning(f"Airflow refused to run {dag_id}: {error}.") from error
+        time.sleep(1)
+    raise NotRunning(f"{dag_id} did not end within {seconds_max:.0f} s: look at {address.airflow_url}.")
+
+
+def _log_in(address: Address) -> dict[str, str]:
+    return {"username": "admin", "password": json.loads(address.passwords.read_text())["admin"]}
+
+
+def _call(
+    address: Address, path: str, body: dict[str, Any] | None, token: str | None
+) -> dict[str, Any]:
+    request = urllib.request.Request(
+        address.airflow_url + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={
+            "Content-Type": "application/json",
+            **({"Authorization": f"Bearer {token}"} if token else {}),
+        },
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found

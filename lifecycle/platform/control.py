@@ -18,7 +18,7 @@ import psutil
 
 from lifecycle.errors import NotRunning, UsageError
 from lifecycle.platform import address as addresses
-from lifecycle.platform import database
+from lifecycle.platform import airflow, database
 from lifecycle.platform.address import Address
 from lifecycle.platform.parts import BY_NAME, PARTS, with_dependencies
 from lifecycle.platform.supervisor import sweep
@@ -95,6 +95,14 @@ def status(home: Path) -> PlatformStatus:
         urls={"airflow": address.airflow_url},
         log_in={"user": "admin", "passwords": str(address.passwords)},
     )
+
+
+def run_dag(home: Path, dag_id: str, conf: dict[str, str], seconds_max: float = 240) -> str:
+    """Run a DAG of this platform's Airflow to its end; returns its state."""
+    address = addresses.read(home)
+    if address is None:
+        raise NotRunning("Nothing is running here: `lifecycle up` starts the platform.")
+    return airflow.run_dag(address, dag_id, conf, seconds_max)
 
 
 def _not_supervised(part: dict[str, Any]) -> dict[str, Any]:

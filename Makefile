@@ -1,0 +1,38 @@
+# Set-up, demo and tests need only Python 3.11+ and git; everything else is installed here.
+SHELL := /bin/bash
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --no-sync
+
+.PHONY: help install demo up down test check types chaos schemas
+
+help: ## Show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv
+
+install: $(filter .uv/bin/uv,$(UV)) ## Install everything, locked
+	$(UV) sync --frozen --all-groups --compile-bytecode --quiet
+
+demo: install ## Start the platform, stream a bank's life, run a night, leave it running
+	$(RUN) lifecycle up --demo
+
+up: install ## Start the platform
+	$(RUN) lifecycle up
+
+down: ## Stop the platform
+	$(RUN) lifecycle down
+
+test: install ## Run all tests
+	$(RUN) pytest
+
+check: install ## Lint, types, generated files
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) python -m lifecycle.events.schemas --check
+
+schemas: install ## Generate JSON Schemas and the catalogue page from the event structs
+	$(RUN) python -m lifecycle.events.schemas
