@@ -14,8 +14,11 @@ import datetime as dt
 from typing import Any
 
 import pendulum
-from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task
-from lifecycle_assets import ALERT, RETRIES, one_sentence
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
+
+from lifecycle.assets import ASSETS
+
+ALERT = Asset(**ASSETS["alert"])
 
 
 @dag(
@@ -26,7 +29,12 @@ from lifecycle_assets import ALERT, RETRIES, one_sentence
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=dt.timedelta(minutes=30),
-    default_args={"owner": "operations", "execution_timeout": dt.timedelta(minutes=20)} | RETRIES,
+    # The next sweep is the retry.
+    default_args={
+        "owner": "operations",
+        "retries": 0,
+        "execution_timeout": dt.timedelta(minutes=20),
+    },
     tags=["lifecycle", "alerts"],
     doc_md=__doc__,
 )
@@ -35,18 +43,18 @@ def alert_dispatch() -> None:
 
     @task(inlets=[ALERT], doc_md="One sweep over what is undelivered and due.")
     def dispatch() -> dict[str, Any]:
-        from lifecycle import app, settings
-        from lifecycle.errors import AnswerIsNo
+        from airflow.sdk.exceptions import AirflowFailException
 
-        with one_sentence():
-            done = app.dispatch(settings.load())
-            wrong = [f"{channel} failed ({error})" for channel, error in done.errors.items()]
-            wrong += [f"nobody is reached for owner {owner}" for owner in done.unrouted]
-            if wrong:
-                raise AnswerIsNo(
-                    f"{done.delivered} messages were delivered and {done.failed + done.left} wait "
-                    f"for the next sweep: {'; '.join(wrong)}."
-                )
+        from lifecycle import app, settings
+
+        done = app.dispatch(settings.load())
+        wrong = [f"{channel} failed ({error})" for channel, error in done.errors.items()]
+        wrong += [f"nobody is reached for owner {owner}" for owner in done.unrouted]
+        if wrong:
+            raise AirflowFailException(
+                f"{done.delivered} messages were delivered and {done.failed + done.left} wait for "
+                f"a later sweep: {'; '.join(wrong)}."
+            )
         return {"delivered": done.delivered}
 
     dispatch()

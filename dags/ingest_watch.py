@@ -16,8 +16,12 @@ import datetime as dt
 from typing import Any
 
 import pendulum
-from airflow.sdk import CronTriggerTimetable, dag, task
-from lifecycle_assets import ALERT, EVENT_LOG, TOPICS, one_sentence
+from airflow.sdk import Asset, CronTriggerTimetable, dag, task
+
+from lifecycle.assets import ASSETS, TOPICS
+
+EVENT_LOG = Asset(**ASSETS["event_log"])
+ALERT = Asset(**ASSETS["alert"])
 
 
 @dag(
@@ -39,17 +43,21 @@ from lifecycle_assets import ALERT, EVENT_LOG, TOPICS, one_sentence
 def ingest_watch() -> None:
     """watch >> raised"""
 
-    @task(inlets=TOPICS, outlets=[EVENT_LOG], doc_md="Lag, books and outbox of the stream.")
+    @task(
+        inlets=[Asset(**ASSETS[topic]) for topic in TOPICS],
+        outlets=[EVENT_LOG],
+        doc_md="Lag, books and outbox of the stream.",
+    )
     def watch() -> dict[str, Any]:
+        from airflow.sdk.exceptions import AirflowFailException
+
         from lifecycle import app, settings
-        from lifecycle.errors import AnswerIsNo
         from lifecycle.operations import trouble
 
-        with one_sentence():
-            shown = app.operations(settings.load())
-            wrong = trouble(shown)
-            if wrong:
-                raise AnswerIsNo(" ".join(wrong))
+        shown = app.operations(settings.load())
+        wrong = trouble(shown)
+        if wrong:
+            raise AirflowFailException(" ".join(wrong))
         return {"lag": shown["lag_total"], "in": shown["reconciliation"]["in"]}
 
     @task(inlets=[EVENT_LOG], outlets=[ALERT], doc_md="The hint that alerts wait for delivery.")

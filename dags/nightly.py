@@ -17,17 +17,20 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from airflow.sdk import CronPartitionTimetable, Param, PokeReturnValue, dag, task
-from lifecycle_assets import (
-    ALERT,
-    CLIENT_PROFILE,
-    EVENT_LOG,
-    LAKE,
-    RETRIES,
-    RISK_SCORE,
-    one_sentence,
+from airflow.sdk import (
+    Asset,
+    CronPartitionTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    PokeReturnValue,
+    RetryAction,
+    RetryRule,
+    dag,
+    task,
 )
 
+from lifecycle.assets import ASSETS
+from lifecycle.errors import LifecycleError, NotRunning
 from lifecycle.settings import bank_zone
 from lifecycle.steps import STEPS
 
@@ -37,14 +40,27 @@ LATE_FACTS = dt.timedelta(hours=2)
 WAIT_AT_MOST = dt.timedelta(hours=4)
 """Past this the night is late: it fails, and a person looks."""
 
-ASSETS = {
-    "seal": ([EVENT_LOG], [LAKE]),
-    "profiles": ([LAKE], [CLIENT_PROFILE]),
-    "scores": ([LAKE, CLIENT_PROFILE], [RISK_SCORE]),
-    "alerts": ([RISK_SCORE], []),
-    "publish": ([CLIENT_PROFILE, RISK_SCORE], [ALERT]),
+READS_AND_MAKES = {
+    "seal": (("event_log",), ("lake",)),
+    "profiles": (("lake",), ("client_profile",)),
+    "scores": (("lake", "client_profile"), ("risk_score",)),
+    "publish": (("risk_score",), ("alert",)),
 }
-"""Step -> what it reads and what it makes, for the asset graph."""
+"""Step -> assets it reads and makes."""
+
+RETRIES = {
+    "retries": 3,
+    "retry_delay": dt.timedelta(seconds=30),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": dt.timedelta(minutes=5),
+    "retry_policy": ExceptionRetryPolicy(
+        [
+            RetryRule(NotRunning, RetryAction.RETRY, reason="a part of the platform is down"),
+            RetryRule(Exception, RetryAction.FAIL, reason="it would fail again"),
+        ]
+    ),
+}
+"""Only what another attempt can mend is tried again: a part that is down, or a killed worker."""
 
 
 def tell_operations(context: dict[str, Any]) -> None:
@@ -122,21 +138,27 @@ def day_complete(params=None, dag_run=None) -> PokeReturnValue:  # noqa: ANN001 
 
 
 def _step(name: str, text: str):  # noqa: ANN202 - an Airflow operator
-    reads, makes = ASSETS.get(name, ([], []))
+    reads, makes = ([Asset(**ASSETS[a]) for a in side] for side in READS_AND_MAKES.get(name, ((), ())))
 
     @task(task_id=name, inlets=reads, outlets=makes, doc_md=text)
     def run(params=None, dag_run=None) -> dict[str, Any]:  # noqa: ANN001 - filled in by Airflow
+        from airflow.sdk.exceptions import AirflowFailException
+
         from lifecycle import app, settings
-        from lifecycle.errors import AnswerIsNo
 
         date = business_date(params["business_date"], dag_run)
-        with one_sentence():
+        try:
             done = app.nightly_step(settings.load(), name, date)
-            if done.gate == "different":
-                raise AnswerIsNo(
-                    f"The night of {date} is published, but the stream's state differs from the "
-                    "log: this is an incident, and `lifecycle prove` says where."
-                )
+        except NotRunning:
+            raise
+        except LifecycleError as error:
+            # A gate that blocks, or a mistake: the sentence is enough, the stack says nothing more.
+            raise AirflowFailException(str(error)) from None
+        if done.gate == "different":
+            raise AirflowFailException(
+                f"The night of {date} is published, but the stream's state differs from the log: "
+                "this is an incident, and `lifecycle prove` says where."
+            )
         return {"name": done.name, "rows": done.rows, "seconds": done.seconds, "gate": done.gate}
 
     return run()

@@ -35,7 +35,7 @@ from lifecycle.ports import Engine, Gate, Lake, NightlyStore, Verdict
 from lifecycle.proof import Proof
 from lifecycle.risk import credit_score
 from lifecycle.risk.classification import facilities
-from lifecycle.staging import CHECKS, staged_checks
+from lifecycle.staging import CHECKS, Night, staged_checks
 from lifecycle.steps import STEPS
 
 SEAL_ROWS = 50_000
@@ -127,9 +127,9 @@ def _seal(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
 
 
 def _staged(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
-    seals = night.store.seals_of(business_date)
+    judged = Night(business_date, tuple(night.store.seals_of(business_date)))
     with night.open_engine() as engine:
-        checked = engine.run(staged_checks(engine, seals, night.rules.parameters))
+        checked = engine.run(staged_checks(engine, judged, night.rules.parameters))
     positions = checked["position"].to_pylist()
     verdict, gate_result_id = _check(
         "staged", {name: _array(checked[name]) for name in CHECKS}, business_date, night

@@ -168,7 +168,7 @@ class _Judge:
         if self._readings.lag is None:
             return self._unknown("lag", "Lag", "积压")
         behind = total(self._readings.lag)
-        note = f"records waiting in {_waiting_partitions(self._readings.lag)} partitions"
+        note = f"records wait in {_waiting_partitions(self._readings.lag)} partitions"
         return self._tile("lag", "Lag", "积压", behind, self._level("lag", behind), note)
 
     def ingest(self) -> Tile:
@@ -225,7 +225,7 @@ class _Judge:
         rows = self._numbers["deliveries"]
         waiting = sum(row["waiting"] for row in rows)
         if not waiting:
-            return self._tile(*name, 0, "good", "every planned message was taken by its channel")
+            return self._tile(*name, 0, "good", "every alert was brought to its owner")
         failing = [row["channel"] for row in rows if row["failing"]]
         oldest = min(row["oldest"] for row in rows)
         note = f"the oldest alert is from {self._ago(oldest)}"

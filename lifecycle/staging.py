@@ -6,8 +6,9 @@ apply to a row is True there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
@@ -29,18 +30,29 @@ CHECKS = (
 )
 
 
-def staged_checks(engine: Engine, seals: Sequence[int], figures: Figures) -> ir.Table:
-    """All rows of these seals with their checks: (position, one boolean column per check)."""
+class Night(NamedTuple):
+    """Which facts a night judges: what its seals brought in, and the whole of its day."""
+
+    business_date: dt.date
+    seals: tuple[int, ...]
+
+    def covers(self, facts: ir.Table) -> ir.BooleanValue:
+        """A day that a later night has sealed already is judged again when it is run again."""
+        return (facts.business_date == self.business_date) | facts.seal_id.isin(self.seals)
+
+
+def staged_checks(engine: Engine, night: Night, figures: Figures) -> ir.Table:
+    """All rows of a night with their checks: (position, one boolean column per check)."""
     return ibis.union(
-        _postings(engine, seals, figures),
-        _repayments(engine, seals),
-        _instalments(engine, seals),
+        _postings(engine, night, figures),
+        _repayments(engine, night),
+        _instalments(engine, night),
     )
 
 
-def _postings(engine: Engine, seals: Sequence[int], figures: Figures) -> ir.Table:
+def _postings(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     posted = engine.table(POSTED)
-    sealed = posted.filter(posted.seal_id.isin(list(seals)))
+    sealed = posted.filter(night.covers(posted))
     # The chain needs the entries before the night too, but only of accounts it touched.
     ledger = posted.semi_join(sealed, "account_id")
     in_order = ibis.window(group_by=ledger.account_id, order_by=[ledger.time, ledger.position])
@@ -51,7 +63,8 @@ def _postings(engine: Engine, seals: Sequence[int], figures: Figures) -> ir.Tabl
     checked = ledger.mutate(
         chained=ibis.coalesce(off <= float(figures["balance_chain_tolerance"].value), True),
         alone=ledger.count().over(twins) == 1,
-    ).filter(_.seal_id.isin(list(seals)))
+    )
+    checked = checked.filter(night.covers(checked))
     opened = engine.table(OPENED).select("account_id", "opened_date")
     joined = checked.left_join(opened, "account_id")
     return _row(
@@ -65,15 +78,17 @@ def _postings(engine: Engine, seals: Sequence[int], figures: Figures) -> ir.Tabl
     )
 
 
-def _repayments(engine: Engine, seals: Sequence[int]) -> ir.Table:
-    made = engine.table(MADE).filter(_.seal_id.isin(list(seals)))
+def _repayments(engine: Engine, night: Night) -> ir.Table:
+    made = engine.table(MADE)
+    made = made.filter(night.covers(made))
     parts = [made.allocation[name].cast("decimal(18,4)") for name in ("principal", "interest", "penalty", "fees")]
     total = parts[0] + parts[1] + parts[2] + parts[3]
     return _row(made, ck_amount_positive=made.amount > 0, ck_allocation=total == made.amount)
 
 
-def _instalments(engine: Engine, seals: Sequence[int]) -> ir.Table:
-    due = engine.table(DUE).filter(_.seal_id.isin(list(seals)))
+def _instalments(engine: Engine, night: Night) -> ir.Table:
+    due = engine.table(DUE)
+    due = due.filter(night.covers(due))
     granted = (
         engine.table(DISBURSED).group_by("facility_id").agg(granted=_.business_date.min())
     )

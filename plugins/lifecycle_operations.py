@@ -1,21 +1,58 @@
 """The Operations page in Airflow's navigation: the numbers of `lifecycle status`, live.
 
-Airflow registers this file by its bare stem, and every process imports it: so the web app and
-everything it needs is imported at the first request only. Airflow leaves plugin apps open by
-default: every route here asks for a log-in that may see Airflow's pages.
+Every Airflow process imports this file, tasks included: so the web app, and all it needs, is made at
+the first request. Airflow leaves plugin apps open by default: each route here asks for a log-in
+that may see Airflow's own pages.
 """
 
+# No `from __future__ import annotations` here: FastAPI has to see the types of its routes.
+
+import threading
+import time
 from pathlib import Path
 
 from airflow.plugins_manager import AirflowPlugin
 
 PAGE = Path(__file__).with_name("lifecycle_operations.html")
 
+REST_FACTOR = 10
+"""A reading that took t seconds is shown for ten t: reading costs at most a tenth of the time,
+however many people look and however long the log is. The page shows each number's age."""
+REST_SECONDS_MIN = 1.0
+
+
+class Numbers:
+    """The newest reading as JSON bytes, shared by everyone who looks."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._body = b""
+        self._due = 0.0
+
+    def body(self):
+        """Read again when the last reading has rested long enough."""
+        with self._lock:
+            started = time.monotonic()
+            if started >= self._due:
+                self._body = self._read()
+                ended = time.monotonic()
+                self._due = ended + max(REST_SECONDS_MIN, REST_FACTOR * (ended - started))
+            return self._body
+
+    @staticmethod
+    def _read():
+        from lifecycle import app, settings
+        from lifecycle.commands.console import encode
+
+        shown = app.status(settings.load())
+        shown.pop("log_in")  # where passwords are kept is for who started the platform
+        return encode(shown)
+
 
 def _web_app():
     from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
     from airflow.api_fastapi.core_api.security import requires_access_view
-    from fastapi import Depends, FastAPI, HTTPException, Response
+    from fastapi import Depends, FastAPI, Response
     from fastapi.responses import HTMLResponse
 
     app = FastAPI(
@@ -24,34 +61,29 @@ def _web_app():
         openapi_url=None,
         dependencies=[Depends(requires_access_view(AccessView.CLUSTER_ACTIVITY))],
     )
+    numbers = Numbers()
 
     @app.get("/operations")
     def page():
         return HTMLResponse(PAGE.read_text(encoding="utf-8"))
 
     @app.get("/api/operations")
-    def numbers():
-        from lifecycle import app as lifecycle_app
-        from lifecycle import settings
-        from lifecycle.commands.console import encode
-        from lifecycle.errors import NotRunning
-
-        try:
-            body = encode(lifecycle_app.status(settings.load()))
-        except NotRunning as error:
-            raise HTTPException(503, str(error)) from error
-        return Response(body, media_type="application/json")
+    def operations():
+        return Response(
+            numbers.body(), media_type="application/json", headers={"Cache-Control": "no-store"}
+        )
 
     return app
 
 
 class LazyApp:
-    """An ASGI app that is built at its first request."""
+    """An ASGI app that is made at its first request."""
 
     def __init__(self):
         self._app = None
 
     async def __call__(self, scope, receive, send):
+        """One request."""
         if self._app is None:
             self._app = _web_app()
         await self._app(scope, receive, send)

@@ -74,7 +74,14 @@ _DELIVERIES = """
 SELECT d.channel, count(*) AS waiting, count(*) FILTER (WHERE d.attempts > 0) AS failing,
        min(a.detected_at) AS oldest, max(d.error) AS error
   FROM alert_delivery AS d JOIN alert AS a USING (alert_id)
- WHERE d.delivered_at IS NULL GROUP BY d.channel ORDER BY d.channel
+ WHERE d.delivered_at IS NULL GROUP BY d.channel
+ UNION ALL
+SELECT 'not planned yet', count(*), 0, min(a.detected_at), NULL
+  FROM alert AS a
+ WHERE a.status <> 'CLOSED'
+   AND NOT EXISTS (SELECT FROM alert_delivery AS d WHERE d.alert_id = a.alert_id)
+HAVING count(*) > 0
+ ORDER BY 1
 """
 
 _NIGHTLY = """

@@ -1,0 +1,168 @@
+"""What tests build on: facts, records of facts, a database that starts empty, a consumer process."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from consumers.topics import source_offsets
+from lifecycle.events import Event, Fact, Outgoing, decode, encode
+from lifecycle.events.account import AccountOpened, Party, TransactionPosted
+from lifecycle.events.credit import Allocation, RepaymentDue, RepaymentMade, RepaymentMissed
+from lifecycle.ports import Record
+from lifecycle.settings import Settings
+
+DAY = dt.date(2026, 3, 2)
+TABLES = (
+    "proof facility_stage risk_score client_profile publication nightly_run seal alert_delivery "
+    "alert_action alert outbox quarantine client_state event_log inbox micro_batch gate_result "
+    "rule_set consumer_offset"
+)
+
+
+def at(day: dt.date, hour: int = 12, minute: int = 0) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(hour, minute), dt.UTC)
+
+
+def opened(account: str = "A1", client: str = "C1", limit: str = "0", day: dt.date = DAY) -> Fact:
+    return AccountOpened(
+        business_date=day,
+        account_id=account,
+        account_type="CACC",
+        currency="CNY",
+        opened_date=day,
+        parties=(Party(client_id=client, role="OWNER"),),
+        overdraft_limit=limit,
+    )
+
+
+def posted(number: int = 1, *, day: dt.date = DAY, **changes: Any) -> TransactionPosted:
+    fields: dict[str, Any] = {
+        "business_date": day,
+        "account_id": "A1",
+        "transaction_id": f"T{number}",
+        "amount": "100.00",
+        "currency": "CNY",
+        "credit_debit_indicator": "CRDT",
+        "booking_datetime": at(day),
+        "balance_after": "100.00",
+    }
+    return TransactionPosted(**(fields | changes))
+
+
+def due(number: int, day: dt.date, total: str = "500.00") -> Fact:
+    return RepaymentDue(
+        business_date=day,
+        facility_id="L1",
+        instalment_no=number,
+        due_date=day,
+        principal=total,
+        total=total,
+        currency="CNY",
+    )
+
+
+def made(payment: str, day: dt.date, amount: str = "500.00") -> Fact:
+    return RepaymentMade(
+        business_date=day,
+        facility_id="L1",
+        payment_id=payment,
+        paid_at=at(day),
+        amount=amount,
+        currency="CNY",
+        allocation=Allocation(principal=amount),
+    )
+
+
+def missed(number: int, due_day: dt.date, outstanding: str = "500.00") -> Fact:
+    return RepaymentMissed(
+        business_date=due_day + dt.timedelta(days=1),
+        facility_id="L1",
+        instalment_no=number,
+        due_date=due_day,
+        outstanding=outstanding,
+        currency="CNY",
+        dpd_start=due_day,
+    )
+
+
+def outgoing(data: Fact, client: str = "C1", time: dt.datetime | None = None) -> Outgoing:
+    return encode(data, source="/test", client_id=client, time=time or at(data.business_date))
+
+
+def event(
+    data: Fact, client: str = "C1", offset: int = 0, time: dt.datetime | None = None
+) -> Event:
+    out = outgoing(data, client, time)
+    return decode(out.value, client.encode(), out.topic, 0, offset)
+
+
+def records(outs: list[Outgoing]) -> list[Record]:
+    """Records of partition 0 of each topic, with offsets in order."""
+    offsets: dict[str, int] = {}
+    found = []
+    for out in outs:
+        offset = offsets.get(out.topic, 0)
+        offsets[out.topic] = offset + 1
+        found.append(Record(out.topic, 0, offset, out.key.encode(), out.value))
+    return found
+
+
+def reset(configured: Settings) -> None:
+    """Empty all tables; offset rows at the end of every topic, so that old records stay unread."""
+    _, ends = source_offsets(configured.kafka_bootstrap, configured.partitions)
+    with psycopg.connect(configured.database_url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(TABLES.split())} RESTART IDENTITY CASCADE")
+        cursor.executemany(
+            "INSERT INTO consumer_offset (consumer_group, topic, partition, next_offset) "
+            "VALUES (%s, %s, %s, %s)",
+            [(configured.consumer_group, t, p, offset) for (t, p), offset in ends.items()],
+        )
+
+
+def query(configured: Settings, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(configured.database_url) as connection:
+        return connection.execute(text, parameters).fetchall()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.1)
+
+
+def received(configured: Settings) -> int:
+    return int(query(configured, "SELECT coalesce(sum(received), 0) FROM consumer_offset")[0][0])
+
+
+@contextmanager
+def consumer(configured: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """`lifecycle consume` as a process of its own; ended gracefully when still alive."""
+    child = start_consumer(configured)
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.terminate()
+        assert child.wait(30) is not None
+
+
+def start_consumer(configured: Settings) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "LIFECYCLE_HOME": str(configured.home)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    log = (configured.home / "run" / "test-consumer.log").open("ab")
+    return subprocess.Popen(
+        [sys.executable, "-m", "lifecycle.cli", "consume"],
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )

@@ -1,0 +1,100 @@
+"""Events: what is accepted, what is refused and why, and that the same fact gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifecycle.events import (
+    CATALOGUE,
+    InvalidEvent,
+    decode,
+    minor_units,
+    money_text,
+)
+from lifecycle.events.fields import to_decimal
+from tests.support import event, outgoing, posted
+
+
+def test_a_fact_survives_the_wire() -> None:
+    out = outgoing(posted())
+    back = decode(out.value, b"C1", out.topic, 3, 42)
+    assert back.data == posted()
+    assert (back.client_id, back.partition, back.offset) == ("C1", 3, 42)
+    assert back.subject == "account/A1"
+
+
+def test_the_same_fact_gives_the_same_bytes_and_id() -> None:
+    assert outgoing(posted()).value == outgoing(posted()).value
+    assert outgoing(posted(1)).id != outgoing(posted(2)).id
+
+
+def _broken(change: dict[str, object], data: dict[str, object] | None = None) -> bytes:
+    body = json.loads(outgoing(posted()).value)
+    body.update(change)
+    body["data"].update(data or {})
+    return json.dumps({k: v for k, v in body.items() if v != "(gone)"}).encode()
+
+
+REFUSED = {
+    "not JSON": (b"\xff\x00", "UNPARSABLE"),
+    "cut off": (outgoing(posted()).value[:-20], "UNPARSABLE"),
+    "no value": (None, "UNPARSABLE"),
+    "an array": (b"[1]", "ENVELOPE"),
+    "no id": (_broken({"id": "(gone)"}), "ENVELOPE"),
+    "no time": (_broken({"time": "(gone)"}), "ENVELOPE"),
+    "time without offset": (_broken({"time": "2026-03-02T12:00:00"}), "ENVELOPE"),
+    "other specversion": (_broken({"specversion": "0.3"}), "SPECVERSION"),
+    "unknown type": (_broken({"type": "bank.account.exploded.v1"}), "UNKNOWN_TYPE"),
+    "type of another topic": (_broken({"type": "bank.credit.settled.v1"}), "UNKNOWN_TYPE"),
+    "float money": (_broken({}, {"amount": 12.5}), "SCHEMA"),
+    "negative amount": (_broken({}, {"amount": "-12.50"}), "SCHEMA"),
+    "five decimals": (_broken({}, {"amount": "1.00001"}), "SCHEMA"),
+    "trailing newline": (_broken({}, {"amount": "1.00\n"}), "SCHEMA"),
+    "unknown code": (_broken({}, {"credit_debit_indicator": "BOTH"}), "SCHEMA"),
+    "lower-case currency": (_broken({}, {"currency": "cny"}), "SCHEMA"),
+    "key of another client": (_broken({"partitionkey": "C2"}), "KEY_MISMATCH"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_and_why(name: str) -> None:
+    raw, reason = REFUSED[name]
+    with pytest.raises(InvalidEvent) as refused:
+        decode(raw, b"C1", "bank.account.v1", 0, 0)
+    assert refused.value.reason == reason
+
+
+def test_an_additional_field_is_accepted() -> None:
+    assert decode(_broken({}, {"new_field": 1}), b"C1", "bank.account.v1", 0, 0)
+
+
+def test_every_event_type_names_its_subject_and_key() -> None:
+    for row in CATALOGUE.values():
+        names = row.data.__struct_fields__
+        assert row.subject[1] in names
+        assert set(row.business_key) <= set(names)
+        assert row.name.startswith("bank.")
+        assert row.name.endswith(".v1")
+
+
+def test_identity_is_source_and_id() -> None:
+    assert event(posted()).key == event(posted(), offset=9).key
+    assert event(posted(1)).key != event(posted(2)).key
+
+
+@given(st.integers(min_value=-(10**17), max_value=10**17))
+def test_money_text_and_minor_units_are_inverse(units: int) -> None:
+    assert minor_units(money_text(units)) == units
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [("0", 0), ("12", 120_000), ("12.5", 125_000), ("0.0001", 1), ("-3.10", -31_000)],
+)
+def test_minor_units(text: str, units: int) -> None:
+    assert minor_units(text) == units
+    assert to_decimal(units) * 10_000 == units
