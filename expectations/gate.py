@@ -85,7 +85,10 @@ class GreatExpectationsGate:
         self._evaluated = 0
         if rows == 0:
             return [_closed("EMPTY_BATCH", "no rows reached the gate")]
-        batch = self._batch_definition.get_batch({"dataframe": pd.DataFrame(dict(columns))})
+        frame = _frame(columns)
+        if frame.isna().any(axis=None):
+            return [_closed("NULLS", "a column that is judged as a whole has missing values")]
+        batch = self._batch_definition.get_batch({"dataframe": frame})
         parameters = {"rows": rows}
         quick = batch.validate(suite, result_format=_BOOLEANS, expectation_parameters=parameters)
         self._evaluated = len(quick.results)
@@ -93,6 +96,15 @@ class GreatExpectationsGate:
             return []
         result = batch.validate(suite, result_format=_ROWS, expectation_parameters=parameters)
         return _read(result, rules)
+
+
+def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Columns as a frame. Expectations skip missing values, so a missing check counts as failed."""
+    frame = pd.DataFrame(dict(columns))
+    for name in frame.columns:
+        if name.startswith("ck_"):
+            frame[name] = frame[name].eq(True)
+    return frame
 
 
 def _suite_of(stage: str, rules: tuple[Rule, ...]) -> gx.ExpectationSuite:

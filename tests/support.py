@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -117,7 +118,8 @@ def records(outs: list[Outgoing]) -> list[Record]:
 
 
 def reset(configured: Settings) -> None:
-    """Empty all tables; offset rows at the end of every topic, so that old records stay unread."""
+    """Empty all tables and the lake; offset rows at the end of every topic, so that old records stay unread."""
+    shutil.rmtree(configured.lake, ignore_errors=True)
     _, ends = source_offsets(configured.kafka_bootstrap, configured.partitions)
     with psycopg.connect(configured.database_url) as connection, connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(TABLES.split())} RESTART IDENTITY CASCADE")
