@@ -57,7 +57,13 @@ def measure(events: int, note: Callable[[str], None]) -> dict[str, Any]:
 def _raw_poll(configured: Settings, events: int) -> tuple[list[Record], int]:
     topics = configured.partitions
     consumer = reader(configured.kafka_bootstrap, max_poll_records=5_000)
-    names = ("bank.client.v1", "bank.consent.v1", "bank.account.v1", "bank.credit.v1", "bank.interaction.v1")
+    names = (
+        "bank.client.v1",
+        "bank.consent.v1",
+        "bank.account.v1",
+        "bank.credit.v1",
+        "bank.interaction.v1",
+    )
     places = [TopicPartition(topic, p) for topic in names for p in range(topics)]
     consumer.assign(places)
     consumer.seek_to_beginning()

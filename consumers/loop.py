@@ -209,12 +209,10 @@ class Loop:
         if time.monotonic() < self._kafka_commit_due:
             return
         self._kafka_commit_due = time.monotonic() + KAFKA_COMMIT_SECONDS
-        self._consumer.commit_async(
-            {
-                TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
-                for (topic, partition), offset in self._owned.next.items()
-            }
-        )
+        self._consumer.commit_async({
+            TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
+            for (topic, partition), offset in self._owned.next.items()
+        })
 
     def _connect(self) -> bool:
         """Open the store; while it is away keep polling paused partitions, to stay in the group."""
@@ -223,9 +221,7 @@ class Loop:
         except NotRunning as error:
             log.warning("database_away", reason=str(error))
             self._consumer.pause(*self._consumer.assignment())
-            self._consumer.poll(
-                timeout_ms=int(self._reconnect_seconds * 1000), max_records=1
-            )
+            self._consumer.poll(timeout_ms=int(self._reconnect_seconds * 1000), max_records=1)
             self._reconnect_seconds = min(self._reconnect_seconds * 2, RECONNECT_SECONDS_MAX)
             return False
         self._reconnect_seconds = RECONNECT_SECONDS_MIN

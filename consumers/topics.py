@@ -36,9 +36,7 @@ def bootstrap(bootstrap_servers: str, partitions: int, group: str, book: OffsetB
         existing = set(admin.list_topics())
         missing = [t for t in (*SOURCE_TOPICS, *OUTPUT_TOPICS) if t not in existing]
         if missing:
-            admin.create_topics(
-                {t: _topic(t, partitions) for t in missing}, wait_for_metadata=True
-            )
+            admin.create_topics({t: _topic(t, partitions) for t in missing}, wait_for_metadata=True)
     finally:
         admin.close()
     known = book.offsets(group)

@@ -155,9 +155,7 @@ def _profiles(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
         rows = engine.run(profile(facts, night.rules.parameters))
     rows = rows.sort_by([("client_id", "ascending"), ("name", "ascending")])
     verdict, _gate = _check("profile", _profile_checks(rows), business_date, night)
-    night.lake.replace(
-        "client_profile", _with(rows, as_of=pa.scalar(business_date)), business_date
-    )
+    night.lake.replace("client_profile", _with(rows, as_of=pa.scalar(business_date)), business_date)
     return rows.num_rows, _word(verdict)
 
 
@@ -175,12 +173,10 @@ def _profile_checks(rows: pa.Table) -> dict[str, Sequence[Any]]:
             (v is None) == (r is not None) for v, r in zip(values, reasons, strict=True)
         ],
         "ck_ratio": [
-            n not in ratios or v is None or 0 <= v <= 1
-            for n, v in zip(names, values, strict=True)
+            n not in ratios or v is None or 0 <= v <= 1 for n, v in zip(names, values, strict=True)
         ],
         "ck_sourced": [
-            v is None or bool(s)
-            for v, s in zip(values, rows["sources"].to_pylist(), strict=True)
+            v is None or bool(s) for v, s in zip(values, rows["sources"].to_pylist(), strict=True)
         ],
         "purpose": rows["purpose"].to_pylist(),
     }
@@ -201,24 +197,24 @@ def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
         "score", _score_checks(rows, stages, night.rules.parameters), business_date, night
     )
     night.lake.replace("risk_score", pa.Table.from_pylist(rows, _SCORE_SCHEMA), business_date)
-    night.lake.replace("facility_stage", _with(stages, as_of=pa.scalar(business_date)), business_date)
+    night.lake.replace(
+        "facility_stage", _with(stages, as_of=pa.scalar(business_date)), business_date
+    )
     return len(rows), _word(verdict)
 
 
-_SCORE_SCHEMA = pa.schema(
-    [
-        ("score_id", pa.string()),
-        ("client_id", pa.string()),
-        ("score_type", pa.string()),
-        ("status", pa.string()),
-        ("value", pa.int64()),
-        ("band", pa.string()),
-        ("reason_codes", pa.string()),
-        ("feature_hash", pa.string()),
-        ("model_version", pa.string()),
-        ("as_of", pa.date32()),
-    ]
-)
+_SCORE_SCHEMA = pa.schema([
+    ("score_id", pa.string()),
+    ("client_id", pa.string()),
+    ("score_type", pa.string()),
+    ("status", pa.string()),
+    ("value", pa.int64()),
+    ("band", pa.string()),
+    ("reason_codes", pa.string()),
+    ("feature_hash", pa.string()),
+    ("model_version", pa.string()),
+    ("as_of", pa.date32()),
+])
 
 
 def _features(profiles: pa.Table, stages: pa.Table) -> dict[str, dict[str, float | None]]:
@@ -268,7 +264,9 @@ def _score_checks(
         for f in stages.to_pylist()
         if (f["dpd"] > figures["dpd_stage_3"].value and f["stage"] != 3)
         or (f["dpd"] > figures["dpd_stage_2"].value and f["stage"] < 2)
-        or (f["dpd"] > figures["dpd_substandard"].value and f["tier"] in ("PASS", "SPECIAL_MENTION"))
+        or (
+            f["dpd"] > figures["dpd_substandard"].value and f["tier"] in ("PASS", "SPECIAL_MENTION")
+        )
     }
     card = credit_score.card_of(figures["credit_card"].value)
     return {
@@ -278,9 +276,7 @@ def _score_checks(
             and (r["value"] is None or card.lowest <= r["value"] <= card.highest)
             for r in rows
         ],
-        "ck_reasons": [
-            r["band"] not in ("C", "D", "E") or r["reason_codes"] != "[]" for r in rows
-        ],
+        "ck_reasons": [r["band"] not in ("C", "D", "E") or r["reason_codes"] != "[]" for r in rows],
         "ck_stage": [r["client_id"] not in wrong for r in rows],
     }
 
@@ -292,12 +288,10 @@ def _alerts(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     if moves:
         verdict, _gate = _check("alert", _alert_checks(decided, moves, night), business_date, night)
         word = _word(verdict)
-    rows = pa.table(
-        {
-            "move": pa.array([encode_move(move).decode() for move in moves], pa.string()),
-            "as_of": pa.array([business_date] * len(moves), pa.date32()),
-        }
-    )
+    rows = pa.table({
+        "move": pa.array([encode_move(move).decode() for move in moves], pa.string()),
+        "as_of": pa.array([business_date] * len(moves), pa.date32()),
+    })
     night.lake.replace(CANDIDATES, rows, business_date)
     return len(decided), word
 
@@ -352,7 +346,7 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     derived_at = end_of(business_date, night.zone)
     moves = night.lake.read(CANDIDATES, business_date)["move"].to_pylist()
     alerts = [a for move in moves for a in decide_move(decode_move(move), night.rules)]
-    products = {
+    products: dict[str, Sequence[dict[str, Any]]] = {
         "client_profile": [
             {
                 **{k: row[k] for k in ("client_id", "name", "value", "unit", "as_of", "purpose")},
@@ -432,9 +426,7 @@ def _check(
     return verdict, gate_result_id
 
 
-def _facts(
-    business_date: dt.date, night: Nightly
-) -> tuple[Facts, Engine, frozenset[str]]:
+def _facts(business_date: dt.date, night: Nightly) -> tuple[Facts, Engine, frozenset[str]]:
     held, degraded = night.store.held()
     engine = night.open_engine()
     return Facts(engine, business_date, night.zone, held), engine, degraded

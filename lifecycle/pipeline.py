@@ -135,9 +135,7 @@ def _decode_all(
     limit = now + FUTURE_TOLERANCE
     for i, record in enumerate(records):
         try:
-            event = decode(
-                record.value, record.key, record.topic, record.partition, record.offset
-            )
+            event = decode(record.value, record.key, record.topic, record.partition, record.offset)
         except InvalidEvent as error:
             refused[i] = error
             continue
@@ -164,7 +162,9 @@ def _held(
     """The rows the gate keeps out. A gate that did not see what decoding saw fails closed."""
     if verdict.blocking:
         reasons = "; ".join(f.reason_en for f in verdict.blocking)
-        raise GateFailed(f"Gate raw could not vouch for a batch of {len(records)} records: {reasons}.")
+        raise GateFailed(
+            f"Gate raw could not vouch for a batch of {len(records)} records: {reasons}."
+        )
     rows = verdict.quarantined()
     if rows.keys() != refused.keys():
         raise GateFailed(
@@ -204,7 +204,8 @@ def _unseen(
     known = unit.accept({key: digests[i] for key, i in first.items()})
     accepted = [i for key, i in first.items() if key not in known]
     repeated = [*(i for key, i in first.items() if key in known), *again]
-    duplicates, reused = [], []
+    duplicates: list[int] = []
+    reused: list[int] = []
     for i in repeated:
         key = events[i].key
         same = digests[i] == known.get(key, digests[first[key]])
@@ -220,8 +221,7 @@ def _states(
     missing = [client for client in clients if client not in cache]
     stored = unit.states(missing) if missing else {}
     return {
-        client: cache.get(client) or stored.get(client) or ClientState(client)
-        for client in clients
+        client: cache.get(client) or stored.get(client) or ClientState(client) for client in clients
     }
 
 
@@ -276,7 +276,12 @@ def alert_message(alert: Alert, now: dt.datetime) -> OutboxMessage:
     """The record of bank.alert.v1 for one alert, keyed by alert id so that a resend is the same."""
     body = msgspec.structs.asdict(alert) | {"evidence": evidence_rows(alert.evidence)}
     value = _cloud_event(
-        "bank.alert.raised.v1", alert.alert_id, f"client/{alert.client_id}", alert.event_time, now, body
+        "bank.alert.raised.v1",
+        alert.alert_id,
+        f"client/{alert.client_id}",
+        alert.event_time,
+        now,
+        body,
     )
     return OutboxMessage(ALERT, alert.alert_id, value)
 
@@ -300,16 +305,14 @@ def _quarantine_message(held: Quarantined, now: dt.datetime) -> OutboxMessage:
 def _cloud_event(
     type_: str, event_id: str, subject: str, time: dt.datetime, now: dt.datetime, data: Any
 ) -> bytes:
-    return _encode(
-        {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": "/lifecycle",
-            "type": type_,
-            "subject": subject,
-            "time": time,
-            "recordedtime": now,
-            "datacontenttype": "application/json",
-            "data": data,
-        }
-    )
+    return _encode({
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "/lifecycle",
+        "type": type_,
+        "subject": subject,
+        "time": time,
+        "recordedtime": now,
+        "datacontenttype": "application/json",
+        "data": data,
+    })

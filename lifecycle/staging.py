@@ -81,7 +81,10 @@ def _postings(engine: Engine, night: Night, figures: Figures) -> ir.Table:
 def _repayments(engine: Engine, night: Night) -> ir.Table:
     made = engine.table(MADE)
     made = made.filter(night.covers(made))
-    parts = [made.allocation[name].cast("decimal(18,4)") for name in ("principal", "interest", "penalty", "fees")]
+    parts = [
+        made.allocation[name].cast("decimal(18,4)")
+        for name in ("principal", "interest", "penalty", "fees")
+    ]
     total = parts[0] + parts[1] + parts[2] + parts[3]
     return _row(made, ck_amount_positive=made.amount > 0, ck_allocation=total == made.amount)
 
@@ -89,9 +92,7 @@ def _repayments(engine: Engine, night: Night) -> ir.Table:
 def _instalments(engine: Engine, night: Night) -> ir.Table:
     due = engine.table(DUE)
     due = due.filter(night.covers(due))
-    granted = (
-        engine.table(DISBURSED).group_by("facility_id").agg(granted=_.business_date.min())
-    )
+    granted = engine.table(DISBURSED).group_by("facility_id").agg(granted=_.business_date.min())
     joined = due.left_join(granted, "facility_id")
     return _row(
         joined,

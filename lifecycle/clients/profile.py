@@ -54,8 +54,11 @@ def tenure_days(facts: Facts, figures: Figures) -> ir.Table:
     """Days since the first account was opened."""
     opened = facts.table(OPENED)
     since = ibis.literal(facts.business_date).delta(opened.opened_date, unit="day")
-    return opened.mutate(days=since).group_by(client_id="client").agg(
-        value=_.days.max().cast("float64"), sources=_some(opened)
+    return (
+        opened
+        .mutate(days=since)
+        .group_by(client_id="client")
+        .agg(value=_.days.max().cast("float64"), sources=_some(opened))
     )
 
 
@@ -82,9 +85,7 @@ def _flow(facts: Facts, figures: Figures, *sides: str) -> ir.Table:
         _.business_date < end,
         _.credit_debit_indicator.isin(sides),
     )
-    signed = ibis.ifelse(
-        (entries.credit_debit_indicator == "DBIT") & (len(sides) > 1), -1, 1
-    )
+    signed = ibis.ifelse((entries.credit_debit_indicator == "DBIT") & (len(sides) > 1), -1, 1)
     return entries.group_by(client_id="client").agg(
         value=(entries.amount * signed).sum().cast("float64") / months, sources=_some(entries)
     )
@@ -107,7 +108,8 @@ def income_observed_monthly(facts: Facts, figures: Figures) -> ir.Table:
     )
     spread = _.business_date.day().max() - _.business_date.day().min()
     steady = (
-        credits.group_by(["client", "payer"])
+        credits
+        .group_by(["client", "payer"])
         .agg(
             n=_.count(),
             variation=(_.number.std(how="pop") / _.number.mean()),
@@ -120,9 +122,10 @@ def income_observed_monthly(facts: Facts, figures: Figures) -> ir.Table:
         )
     )
     recurring = credits.semi_join(steady, ["client", "payer"])
-    monthly = recurring.group_by(
-        ["client", recurring.business_date.truncate("M").name("month")]
-    ).agg(total=_.number.sum(), ids=_.event_id.collect())
+    monthly = recurring.group_by([
+        "client",
+        recurring.business_date.truncate("M").name("month"),
+    ]).agg(total=_.number.sum(), ids=_.event_id.collect())
     return monthly.group_by(client_id="client").agg(
         value=_.total.median(), sources=_.ids.collect().flatten().sort()[:SOURCES_MAX]
     )
@@ -140,7 +143,8 @@ def balance_cv_90d(facts: Facts, figures: Figures) -> ir.Table:
     """Coefficient of variation of closing balances in the window."""
     balances = _closing_balances(facts, figures)
     spread = (
-        balances.group_by(client_id="client")
+        balances
+        .group_by(client_id="client")
         .agg(
             mean=_.balance.mean(),
             deviation=_.balance.std(how="pop"),

@@ -167,9 +167,7 @@ def _replace(state: ClientState, changes: dict[str, Any]) -> ClientState:
     )
 
 
-def with_raised(
-    state: ClientState, scope: str, raised: Raised, now: dt.datetime
-) -> ClientState:
+def with_raised(state: ClientState, scope: str, raised: Raised, now: dt.datetime) -> ClientState:
     """The state that remembers an alert under its scope, and forgets those that have run out."""
     live = {key: entry for key, entry in state.raised.items() if entry.until > now}
     return msgspec.structs.replace(state, raised={**live, scope: raised})
@@ -231,7 +229,8 @@ def _add_to_day(
     oldest = newest - dt.timedelta(days=DAY_TOTALS_KEPT - 1)
     if event.business_date < oldest:
         return state.day_totals
-    before, sources = 0, ()
+    before = 0
+    sources: tuple[Source, ...] = ()
     kept = []
     for total in state.day_totals:
         if total.business_date == event.business_date and total.kind == kind:
@@ -336,7 +335,9 @@ def _missed(state: ClientState, event: Event, data: cr.RepaymentMissed) -> dict[
     unpaid = facility.unpaid
     if not any(i.number == data.instalment_no for i in unpaid):
         # The due fact has not come yet: the missed one says all that is needed.
-        owed = Instalment(data.instalment_no, data.due_date, minor_units(data.outstanding), 0, source)
+        owed = Instalment(
+            data.instalment_no, data.due_date, minor_units(data.outstanding), 0, source
+        )
         unpaid = tuple(sorted((*unpaid, owed), key=_by_due_date))
     oldest = max(state.credit_date, event.business_date) - MISSED_KEPT
     remembered = [

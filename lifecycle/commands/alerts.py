@@ -126,9 +126,7 @@ def replay_alert(
 
 def _act(action: Action, alert: str, reason: str, actor: str, as_json: bool) -> None:
     with app.alerts(settings.load()) as store:
-        done = store.act(
-            action, alert, actor=actor, reason=reason, now=dt.datetime.now(dt.UTC)
-        )
+        done = store.act(action, alert, actor=actor, reason=reason, now=dt.datetime.now(dt.UTC))
     if as_json:
         print_json(done)
     else:
@@ -143,7 +141,9 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_alert(row: dict[str, Any]) -> None:
-    out.print(f"[bold]{row['severity']} {row['rule_id']}[/bold] {row['alert_key']}", highlight=False)
+    out.print(
+        f"[bold]{row['severity']} {row['rule_id']}[/bold] {row['alert_key']}", highlight=False
+    )
     out.print(f"{row['message_zh']}\n{row['message_en']}")
     out.print(
         f"client {row['client_id']}  owner {row['owner']}  status {row['status']}  "

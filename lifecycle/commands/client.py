@@ -43,9 +43,13 @@ def client(
 def _print_risk(page: dict[str, Any]) -> None:
     for score in page["scores"]:
         value = score["value"] if score["status"] == "SCORED" else score["status"]
-        out.print(f"{score['score_type']} score {value}, band {score['band']} (expert points, no PD)")
+        out.print(
+            f"{score['score_type']} score {value}, band {score['band']} (expert points, no PD)"
+        )
         for reason in score["reason_codes"]:
-            out.print(f"  {reason['code']} {reason['zh']} / {reason['en']} (-{reason['points_lost']})")
+            out.print(
+                f"  {reason['code']} {reason['zh']} / {reason['en']} (-{reason['points_lost']})"
+            )
     for facility in page["facilities"]:
         out.print(
             f"facility {facility['facility_id']}: {facility['tier']}, stage {facility['stage']}, "
@@ -72,7 +76,12 @@ def list_quarantine(
     for row in rows:
         where = f"{row['topic']}/{row['partition']}/{row['kafka_offset']}"
         table.add_row(
-            str(row["quarantine_id"]), row["stage"], row["reason"], row["detail"], where, row["status"]
+            str(row["quarantine_id"]),
+            row["stage"],
+            row["reason"],
+            row["detail"],
+            where,
+            row["status"],
         )
     out.print(table)
 

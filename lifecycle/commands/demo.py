@@ -75,7 +75,11 @@ def _show_found(labels: list[Any], alerts: list[dict[str, Any]]) -> None:
         table.add_row(story, str(len(clients)), *(str(n) if n else "" for n in counts))
     planted = {label.client_id for label in labels}
     others = [
-        sum(n for (client, rule_id), n in raised.items() if rule_id == rule and client not in planted)
+        sum(
+            n
+            for (client, rule_id), n in raised.items()
+            if rule_id == rule and client not in planted
+        )
         for rule in rules
     ]
     table.add_row("(no story)", "", *(str(n) if n else "" for n in others))

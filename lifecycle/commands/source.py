@@ -103,4 +103,3 @@ def _source(
             writer.writerow(["story", "client_id", "entity", "day"])
             writer.writerows(simulated.labels())
     return simulated
-

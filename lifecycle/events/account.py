@@ -48,12 +48,10 @@ class Counterparty(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     account_hash: Code | None = None
     bank_id: Code | None = None
     country: Country | None = None
-    type: (
-        Literal["PERSON", "COMPANY", "SECURITIES", "REAL_ESTATE", "GAMBLING", "OWN"] | None
-    ) = None
+    type: Literal["PERSON", "COMPANY", "SECURITIES", "REAL_ESTATE", "GAMBLING", "OWN"] | None = None
 
 
-class AccountOpened(Fact):
+class AccountOpened(Fact, frozen=True):
     """An account was opened."""
 
     account_id: Id
@@ -67,7 +65,7 @@ class AccountOpened(Fact):
     purpose_code: Code | None = None
 
 
-class AccountPartyAdded(Fact):
+class AccountPartyAdded(Fact, frozen=True):
     """A further person joined an account."""
 
     account_id: Id
@@ -75,7 +73,7 @@ class AccountPartyAdded(Fact):
     role: PartyRole
 
 
-class BalanceSnapshot(Fact):
+class BalanceSnapshot(Fact, frozen=True):
     """A balance as the bank books it, e.g. the closing booked balance (CLBD) of a day."""
 
     account_id: Id
@@ -88,7 +86,7 @@ class BalanceSnapshot(Fact):
     overdraft_used: Money | None = None
 
 
-class TransactionPosted(Fact):
+class TransactionPosted(Fact, frozen=True):
     """An entry was booked. `amount` is never negative; `credit_debit_indicator` gives the side."""
 
     account_id: Id
@@ -114,7 +112,7 @@ class TransactionPosted(Fact):
     balance_after: SignedMoney | None = None
 
 
-class StandingOrderSet(Fact):
+class StandingOrderSet(Fact, frozen=True):
     """A standing order was set or changed."""
 
     standing_order_id: Id
@@ -130,7 +128,7 @@ class StandingOrderSet(Fact):
     purpose: Code | None = None
 
 
-class CardIssued(Fact):
+class CardIssued(Fact, frozen=True):
     """A card was issued on an account."""
 
     card_id: Id
@@ -141,7 +139,7 @@ class CardIssued(Fact):
     limit: Money | None = None
 
 
-class AccountStatusChanged(Fact):
+class AccountStatusChanged(Fact, frozen=True):
     """An account moved between ENABLED, FROZEN, DORMANT, DISABLED and CLOSED."""
 
     account_id: Id
@@ -151,7 +149,7 @@ class AccountStatusChanged(Fact):
     legal_order_ref: Id | None = None
 
 
-class AccountClosed(Fact):
+class AccountClosed(Fact, frozen=True):
     """An account was closed."""
 
     account_id: Id

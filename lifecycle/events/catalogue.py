@@ -209,9 +209,7 @@ _ROWS = (
     ),
     _row("credit.settled", CREDIT, credit.CreditSettled, _FACILITY, "facility_id"),
     _row("complaint.raised", INTERACTION, interaction.ComplaintRaised, _CLIENT, "complaint_id"),
-    _row(
-        "complaint.resolved", INTERACTION, interaction.ComplaintResolved, _CLIENT, "complaint_id"
-    ),
+    _row("complaint.resolved", INTERACTION, interaction.ComplaintResolved, _CLIENT, "complaint_id"),
 )
 
 CATALOGUE: dict[str, EventType] = {row.name: row for row in _ROWS}

@@ -25,7 +25,7 @@ class Dependant(msgspec.Struct, frozen=True, kw_only=True):
     birth_year: int
 
 
-class ClientRegistered(Fact):
+class ClientRegistered(Fact, frozen=True):
     """A person or company became known to the bank."""
 
     client_id: Id
@@ -45,7 +45,7 @@ class ClientRegistered(Fact):
     rm_id: Id | None = None
 
 
-class KycUpdated(Fact):
+class KycUpdated(Fact, frozen=True):
     """Know-your-customer facts were reviewed."""
 
     client_id: Id
@@ -59,7 +59,7 @@ class KycUpdated(Fact):
     verified_fields: tuple[Code, ...] = ()
 
 
-class ProfileDeclared(Fact):
+class ProfileDeclared(Fact, frozen=True):
     """What the client declared about income, family and goals."""
 
     client_id: Id

@@ -7,7 +7,7 @@ from typing import Literal
 from lifecycle.events.fields import Code, Fact, Id, Instant, Purpose
 
 
-class ConsentGranted(Fact):
+class ConsentGranted(Fact, frozen=True):
     """The client allowed one purpose."""
 
     client_id: Id
@@ -21,7 +21,7 @@ class ConsentGranted(Fact):
     evidence_ref: Id | None = None
 
 
-class ConsentWithdrawn(Fact):
+class ConsentWithdrawn(Fact, frozen=True):
     """The client took a consent back."""
 
     client_id: Id

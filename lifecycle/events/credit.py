@@ -23,7 +23,7 @@ class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     fees: Money = "0"
 
 
-class ApplicationSubmitted(Fact):
+class ApplicationSubmitted(Fact, frozen=True):
     """A client asked for credit."""
 
     application_id: Id
@@ -40,7 +40,7 @@ class ApplicationSubmitted(Fact):
     collateral_offered: Code | None = None
 
 
-class CreditApproved(Fact):
+class CreditApproved(Fact, frozen=True):
     """The bank agreed to a credit. People decided it; this records it."""
 
     application_id: Id
@@ -55,21 +55,21 @@ class CreditApproved(Fact):
     model_version: Code | None = None
 
 
-class CreditDeclined(Fact):
+class CreditDeclined(Fact, frozen=True):
     """The bank refused a credit."""
 
     application_id: Id
     decline_reasons: Annotated[tuple[Code, ...], Meta(max_length=4)] = ()
 
 
-class CreditCancelled(Fact):
+class CreditCancelled(Fact, frozen=True):
     """An application or an approved credit was cancelled before use."""
 
     application_id: Id
     reason: Code | None = None
 
 
-class CreditDisbursed(Fact):
+class CreditDisbursed(Fact, frozen=True):
     """Money of a facility was paid out."""
 
     facility_id: Id
@@ -83,7 +83,7 @@ class CreditDisbursed(Fact):
     payee: Id | None = None
 
 
-class RepaymentDue(Fact):
+class RepaymentDue(Fact, frozen=True):
     """An instalment fell due."""
 
     facility_id: Id
@@ -97,7 +97,7 @@ class RepaymentDue(Fact):
     schedule_version: int = 1
 
 
-class RepaymentMade(Fact):
+class RepaymentMade(Fact, frozen=True):
     """Money came in for a facility."""
 
     facility_id: Id
@@ -111,7 +111,7 @@ class RepaymentMade(Fact):
     early: bool = False
 
 
-class RepaymentMissed(Fact):
+class RepaymentMissed(Fact, frozen=True):
     """An instalment was not paid by its due date plus grace."""
 
     facility_id: Id
@@ -122,7 +122,7 @@ class RepaymentMissed(Fact):
     dpd_start: dt.date
 
 
-class PenaltyInterestCharged(Fact):
+class PenaltyInterestCharged(Fact, frozen=True):
     """Penalty interest was charged on a facility (an overdraft is the facility OD-<account>)."""
 
     facility_id: Id
@@ -133,7 +133,7 @@ class PenaltyInterestCharged(Fact):
     rate: Rate | None = None
 
 
-class CreditRestructured(Fact):
+class CreditRestructured(Fact, frozen=True):
     """The terms of a facility were changed because of the borrower."""
 
     facility_id: Id
@@ -142,21 +142,21 @@ class CreditRestructured(Fact):
     distressed: bool
 
 
-class DefaultDeclared(Fact):
+class DefaultDeclared(Fact, frozen=True):
     """A facility is in default."""
 
     facility_id: Id
     criterion: Literal["DPD90", "UTP", "CROSS", "BANKRUPTCY"]
 
 
-class DefaultCured(Fact):
+class DefaultCured(Fact, frozen=True):
     """A facility left default."""
 
     facility_id: Id
     criterion: Literal["DPD90", "UTP", "CROSS", "BANKRUPTCY"]
 
 
-class CreditWrittenOff(Fact):
+class CreditWrittenOff(Fact, frozen=True):
     """The bank gave an amount up."""
 
     facility_id: Id
@@ -164,7 +164,7 @@ class CreditWrittenOff(Fact):
     currency: Currency
 
 
-class CreditRecovered(Fact):
+class CreditRecovered(Fact, frozen=True):
     """An amount came back after write-off."""
 
     facility_id: Id
@@ -172,7 +172,7 @@ class CreditRecovered(Fact):
     currency: Currency
 
 
-class CreditSettled(Fact):
+class CreditSettled(Fact, frozen=True):
     """A facility was repaid and ended."""
 
     facility_id: Id

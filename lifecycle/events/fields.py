@@ -13,20 +13,23 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+# Python's `$` also matches before a final newline; `$(?!\n)` means the end, in JSON Schema too.
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Code = Annotated[str, Meta(min_length=1, max_length=40)]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="ISO 4217")]
-Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", description="ISO 3166-1 alpha-2")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217")]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)", description="ISO 3166-1 alpha-2")]
 Money = Annotated[
     str,
-    Meta(pattern=r"^[0-9]{1,14}(\.[0-9]{1,4})?\Z", description="decimal text, never negative"),
+    Meta(pattern=r"^[0-9]{1,14}(\.[0-9]{1,4})?$(?!\n)", description="decimal text, never negative"),
 ]
 SignedMoney = Annotated[
     str,
-    Meta(pattern=r"^-?[0-9]{1,14}(\.[0-9]{1,4})?\Z", description="decimal text, may be negative"),
+    Meta(
+        pattern=r"^-?[0-9]{1,14}(\.[0-9]{1,4})?$(?!\n)", description="decimal text, may be negative"
+    ),
 ]
 Rate = Annotated[
-    str, Meta(pattern=r"^-?[0-9]{1,4}(\.[0-9]{1,8})?\Z", description="fraction per year")
+    str, Meta(pattern=r"^-?[0-9]{1,4}(\.[0-9]{1,8})?$(?!\n)", description="fraction per year")
 ]
 Instant = Annotated[dt.datetime, Meta(tz=True, description="RFC 3339 with offset")]
 Count = Annotated[int, Meta(ge=0, le=100_000)]

@@ -8,7 +8,7 @@ from typing import Literal
 from lifecycle.events.fields import Code, Fact, Id
 
 
-class ComplaintRaised(Fact):
+class ComplaintRaised(Fact, frozen=True):
     """A client complained."""
 
     client_id: Id
@@ -19,7 +19,7 @@ class ComplaintRaised(Fact):
     product_id: Id | None = None
 
 
-class ComplaintResolved(Fact):
+class ComplaintResolved(Fact, frozen=True):
     """A complaint was answered."""
 
     client_id: Id

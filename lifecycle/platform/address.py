@@ -136,9 +136,9 @@ def _write_secrets(address: Address) -> None:
         "fernet.key": lambda: base64.urlsafe_b64encode(os.urandom(32)).decode(),
         "jwt.key": lambda: secrets.token_urlsafe(48),
         "api.key": lambda: secrets.token_urlsafe(48),
-        address.passwords.name: lambda: json.dumps(
-            {user: secrets.token_urlsafe(12) for user in USERS}
-        ),
+        address.passwords.name: lambda: json.dumps({
+            user: secrets.token_urlsafe(12) for user in USERS
+        }),
     }
     for name, make in fresh.items():
         path = address.secrets / name

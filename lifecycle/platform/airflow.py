@@ -65,21 +65,17 @@ def environment(address: Address) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(address.ports["worker_log"]),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(address.ports["trigger_log"]),
-        "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(
-            {
-                "conn_type": "smtp",
-                "host": LOOPBACK,
-                "port": address.ports["smtp"],
-                "extra": {
-                    "disable_ssl": True,
-                    "disable_tls": True,
-                    "from_email": "lifecycle@localhost",
-                },
-            }
-        ),
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, (str(PRELOAD), os.environ.get("PYTHONPATH")))
-        ),
+        "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps({
+            "conn_type": "smtp",
+            "host": LOOPBACK,
+            "port": address.ports["smtp"],
+            "extra": {
+                "disable_ssl": True,
+                "disable_tls": True,
+                "from_email": "lifecycle@localhost",
+            },
+        }),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(PRELOAD), os.environ.get("PYTHONPATH")))),
     }
 
 
@@ -121,7 +117,9 @@ def run_dag(address: Address, dag_id: str, conf: dict[str, str], seconds_max: fl
             if error.code != HTTPStatus.NOT_FOUND:
                 raise NotRunning(f"Airflow refused to run {dag_id}: {error}.") from error
         time.sleep(1)
-    raise NotRunning(f"{dag_id} did not end within {seconds_max:.0f} s: look at {address.airflow_url}.")
+    raise NotRunning(
+        f"{dag_id} did not end within {seconds_max:.0f} s: look at {address.airflow_url}."
+    )
 
 
 def _log_in(address: Address) -> dict[str, str]:

@@ -26,7 +26,8 @@ def facilities(facts: Facts, figures: Figures) -> ir.Table:
     event id, topic, partition and offset of the fact that says so)."""
     paid = facts.table(MADE).group_by("facility_id").agg(paid=_.amount.sum())
     lent = (
-        facts.table(DISBURSED)
+        facts
+        .table(DISBURSED)
         .anti_join(facts.table(SETTLED), "facility_id")
         .group_by("facility_id")
         .agg(
@@ -37,7 +38,8 @@ def facilities(facts: Facts, figures: Figures) -> ir.Table:
         )
     )
     joined = (
-        lent.left_join(paid, "facility_id")
+        lent
+        .left_join(paid, "facility_id")
         .drop("facility_id_right")
         .left_join(_oldest_unpaid(facts, figures, paid), "facility_id")
         .drop("facility_id_right")
@@ -59,7 +61,8 @@ def _measured(joined: ir.Table, facts: Facts) -> ir.Table:
         client_id=joined.client_id,
         currency=joined.currency,
         outstanding=(
-            joined.lent.cast("decimal(38,4)") - ibis.coalesce(joined.paid.cast("decimal(38,4)"), zero)
+            joined.lent.cast("decimal(38,4)")
+            - ibis.coalesce(joined.paid.cast("decimal(38,4)"), zero)
         ),
         dpd=ibis.greatest(ibis.coalesce(overdue, 0), 0),
         missed_12m=ibis.coalesce(joined.missed_12m, 0),
@@ -72,7 +75,8 @@ def _oldest_unpaid(facts: Facts, figures: Figures, paid: ir.Table) -> ir.Table:
     due = facts.table(DUE)
     due = due.filter(due.due_date <= facts.business_date)
     running = due.mutate(
-        running=due.total.cast("decimal(38,4)")
+        running=due.total
+        .cast("decimal(38,4)")
         .sum()
         .over(
             ibis.window(

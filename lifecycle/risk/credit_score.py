@@ -106,8 +106,7 @@ def score(
 
 def _reasons(used: Mapping[str, float | None], card: Card) -> tuple[Reason, ...]:
     lost = [
-        Reason(c.code, c.zh, c.en, c.best - c.points(used[c.feature]))
-        for c in card.characteristics
+        Reason(c.code, c.zh, c.en, c.best - c.points(used[c.feature])) for c in card.characteristics
     ]
     lost.sort(key=lambda reason: (-reason.points_lost, reason.code))
     return tuple(reason for reason in lost[:REASONS_MAX] if reason.points_lost > 0)

@@ -13,7 +13,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from lifecycle.errors import UsageError
@@ -33,7 +33,11 @@ ROUNDING = 10_000
 CHAIN_TOLERANCE = 10_000
 """Amounts are rounded in the data: a balance may be off by one unit and still follow."""
 
-_FREQUENCY = {"POPLATEK MESICNE": "MNTH", "POPLATEK TYDNE": "WEEK", "POPLATEK PO OBRATU": "ADHO"}
+_FREQUENCY: dict[str, Literal["MNTH", "WEEK", "ADHO"]] = {
+    "POPLATEK MESICNE": "MNTH",
+    "POPLATEK TYDNE": "WEEK",
+    "POPLATEK PO OBRATU": "ADHO",
+}
 _CODES = {
     "VKLAD": ("PMNT", "CNTR", "CDPT"),
     "VYBER": ("PMNT", "CNTR", "CWDL"),
@@ -229,9 +233,7 @@ class BerkaSource:
                 card_product=row["type"].upper(),
                 issued_date=day,
             )
-            yield Timed(
-                self._at(day, 9), bank.owner[disposition["account_id"]], data, False, False
-            )
+            yield Timed(self._at(day, 9), bank.owner[disposition["account_id"]], data, False, False)
 
     def _loans(self, bank: _Bank) -> Iterator[Timed]:
         loans = {row["account_id"]: row for row in bank.loans}
@@ -373,7 +375,6 @@ class _Bank:
         self.last_day = max(entry.date for entry in entries)
         self.entries = _by_account(entries)
 
-
     def instalment(self, loan: dict[str, str]) -> int:
         """What falls due each month. The loan table rounds it to whole units; the mandate that
         pays it has the exact amount."""
@@ -469,7 +470,10 @@ def _matches(order: dict[str, str], entry: Entry) -> bool:
         not entry.credit
         and entry.symbol.strip() == order["k_symbol"].strip()
         and entry.amount == _money(order["amount"])
-        and (not entry.account or (entry.bank, entry.account) == (order["bank_to"], order["account_to"]))
+        and (
+            not entry.account
+            or (entry.bank, entry.account) == (order["bank_to"], order["account_to"])
+        )
     )
 
 
@@ -526,7 +530,7 @@ def _date(text: str) -> dt.date:
 
 
 def _money(text: str) -> int:
-    """"-8033.00" -> ten-thousandths. The files write plain decimals."""
+    """ "-8033.00" -> ten-thousandths. The files write plain decimals."""
     sign = -1 if text.startswith("-") else 1
     whole, _, fraction = text.lstrip("-").partition(".")
     return sign * int(whole + fraction.ljust(4, "0")[:4])

@@ -68,5 +68,7 @@ def _route(raw: bytes) -> tuple[Outgoing, dt.date | None]:
         line = _Line()
     row = CATALOGUE.get(line.type)
     time = line.time if line.time.tzinfo else line.time.replace(tzinfo=dt.UTC)
-    event = Outgoing(row.topic if row else ACCOUNT, line.partitionkey, raw, time, line.type, line.id)
+    event = Outgoing(
+        row.topic if row else ACCOUNT, line.partitionkey, raw, time, line.type, line.id
+    )
     return event, line.data.business_date

@@ -177,7 +177,9 @@ class _Life:
         self._add(8 * 3600, self._registered(day))
         self._add(8 * 3600 + 60, self._kyc(day))
         self._add(8 * 3600 + 120, self._declared(day))
-        consents = [p for p, share in (("P2_PROFILE", 0.7), ("P4_AUTOMATED", 0.4)) if self._chance(share)]
+        consents = [
+            p for p, share in (("P2_PROFILE", 0.7), ("P4_AUTOMATED", 0.4)) if self._chance(share)
+        ]
         if self.story == "CONSENT_WITHDRAWN" and "P2_PROFILE" not in consents:
             consents.append("P2_PROFILE")
         for purpose in consents:
