@@ -67,13 +67,18 @@ def tell_operations(context: dict[str, Any]) -> None:
     """A night that failed is an event for people: say it on the channels of operations."""
     from lifecycle import app, settings
 
+    config = settings.load()
     run = context["dag_run"]
-    date = run.partition_key or run.conf.get("business_date") or "its date"
+    date = business_date((run.conf or {}).get("business_date"), run)
+    night = app.operations(config)["nightly"]
+    known = night is not None and night["business_date"] == date
+    reason = night["reason"] if known else None
     app.tell_operations(
-        settings.load(),
-        f"[P1] nightly {date} failed",
-        f"夜间批处理失败,对外仍提供上一版数据(已标记过期)。\n"
-        f"The night of {date} failed ({context.get('reason')}); what was served before stays served.\n"
+        config,
+        f"[P1] nightly {date}",
+        f"夜间批处理未完成,对外仍提供上一版数据。\n"
+        f"The night of {date} did not come to its end; what was served before stays served.\n\n"
+        f"{reason or context.get('reason') or 'The log of the failed task says why.'}\n\n"
         f"Airflow: DAG nightly, run {run.run_id}",
         f"nightly/{run.run_id}",
     )
@@ -114,9 +119,10 @@ def nightly() -> None:
 
 @task.sensor(
     mode="reschedule",
-    poke_interval=60,
+    poke_interval=15,
     timeout=WAIT_AT_MOST.total_seconds(),
-    doc_md="Waits until the day's facts are in: two hours after midnight, and no lag to speak of.",
+    doc_md="Waits until the day's facts are in (two hours after midnight, and no lag to speak of), "
+    "and in a backfill until earlier dates are done.",
 )
 def day_complete(params=None, dag_run=None) -> PokeReturnValue:  # noqa: ANN001 - filled in by Airflow
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -125,16 +131,19 @@ def day_complete(params=None, dag_run=None) -> PokeReturnValue:  # noqa: ANN001 
 
     config = settings.load()
     date = business_date(params["business_date"], dag_run)
+    waiting = None
     if dag_run.run_type == "scheduled":
         start = dt.datetime.combine(date + dt.timedelta(days=1), dt.time(), ZONE) + LATE_FACTS
-        waiting = app.waiting_for_facts(config)
-        if dt.datetime.now(dt.UTC) < start or waiting:
-            print(waiting or f"Waiting until {start}.")
-            return PokeReturnValue(is_done=False)
-    if not app.has_facts(config, date):
+        late = app.waiting_for_facts(config)
+        waiting = late or (f"It starts at {start}." if dt.datetime.now(dt.UTC) < start else None)
+    if waiting is None and not app.has_facts(config, date):
         reason = f"No fact of {date} has arrived: there is nothing to seal."
         raise (AirflowFailException if dag_run.run_type == "manual" else AirflowSkipException)(reason)
-    return PokeReturnValue(is_done=True, xcom_value=date.isoformat())
+    if dag_run.run_type == "backfill" and not app.take_turn(config, date):
+        waiting = "Earlier dates of the backfill come first."
+    if waiting:
+        print(waiting)
+    return PokeReturnValue(is_done=waiting is None, xcom_value=date.isoformat())
 
 
 def _step(name: str, text: str):  # noqa: ANN202 - an Airflow operator

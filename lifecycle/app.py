@@ -311,6 +311,13 @@ def waiting_for_facts(settings: Settings) -> str | None:
     return f"{late[0].en}: {late[0].value} {late[0].note}." if late else None
 
 
+def take_turn(settings: Settings, business_date: dt.date) -> bool:
+    """Whether a night may start now, of nights that were started together: earlier dates first."""
+    from lifecycle.adapters.nightly_turn import take_turn
+
+    return take_turn(settings.database_url, business_date, dt.datetime.now(dt.UTC))
+
+
 def has_facts(settings: Settings, business_date: dt.date) -> bool:
     """Whether any fact of this business date has arrived."""
     from lifecycle.adapters.operations import has_facts

@@ -17,9 +17,7 @@ class DuckDBEngine:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         # Nothing may be downloaded at run time: what the wheel bundles is enough.
-        self._connection = ibis.duckdb.connect(
-            autoinstall_known_extensions=False
-        )
+        self._connection = ibis.duckdb.connect(autoinstall_known_extensions=False)
         self._opened: dict[str, ir.Table] = {}
 
     def table(self, event_type: str) -> ir.Table:

@@ -214,9 +214,7 @@ class _Unit:
                 ],
             )
 
-    def _alert_row(
-        self, raised: RaisedAlert, batch: Batch, gate_result_id: int
-    ) -> dict[str, Any]:
+    def _alert_row(self, raised: RaisedAlert, batch: Batch, gate_result_id: int) -> dict[str, Any]:
         alert = raised.alert
         return {
             **msgspec.structs.asdict(alert),
@@ -304,7 +302,10 @@ class PostgresOffsetBook:
             cursor.executemany(
                 "INSERT INTO consumer_offset (consumer_group, topic, partition, next_offset) "
                 "VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                [(group, topic, partition, offset) for (topic, partition), offset in starts.items()],
+                [
+                    (group, topic, partition, offset)
+                    for (topic, partition), offset in starts.items()
+                ],
             )
 
 
@@ -336,12 +337,10 @@ class PostgresOutbox:
 
 def failures_json(failures: Iterable[Any]) -> str:
     """Failures without row positions: what is kept of a gate's verdict."""
-    return json.dumps(
-        [
-            {"expectation": f.expectation, "reason": f.reason, "action": f.action, "count": f.count}
-            for f in failures
-        ]
-    )
+    return json.dumps([
+        {"expectation": f.expectation, "reason": f.reason, "action": f.action, "count": f.count}
+        for f in failures
+    ])
 
 
 def _log_rows(batch: Batch, batch_id: int) -> Iterator[tuple[Any, ...]]:

@@ -122,7 +122,9 @@ class NightlyStore:
         return int(row[0] or 0) if row else 0
 
     def mark_stale(self, reason: str) -> None:
-        self._connection.execute("UPDATE publication SET stale = true, stale_reason = %s", (reason,))
+        self._connection.execute(
+            "UPDATE publication SET stale = true, stale_reason = %s", (reason,)
+        )
 
     # --- seal ---------------------------------------------------------------------------------
 
@@ -137,7 +139,8 @@ class NightlyStore:
             )
             unfinished = cursor.fetchone()
             if unfinished:
-                return Seal(*unfinished, self._complete_through(cursor, unfinished[0]))
+                seal_id, day, bound = unfinished
+                return Seal(seal_id, day, bound, self._complete_through(cursor, seal_id))
             # Positions are given before they are committed: wait for the writers of the moment,
             # else a lower position could still appear behind the bound.
             cursor.execute("SET LOCAL lock_timeout = '30s'")
@@ -184,9 +187,7 @@ class NightlyStore:
             )
             rows: list[tuple[int, Event]] = []
             for position, topic, partition, offset, client, payload in cursor:
-                rows.append(
-                    (position, decode(payload, client.encode(), topic, partition, offset))
-                )
+                rows.append((position, decode(payload, client.encode(), topic, partition, offset)))
                 if len(rows) == chunk:
                     yield rows
                     rows = []
@@ -328,9 +329,7 @@ def _raise(
         )
 
 
-def _copy_rows(
-    cursor: psycopg.Cursor[Any], table: str, rows: Sequence[dict[str, Any]]
-) -> None:
+def _copy_rows(cursor: psycopg.Cursor[Any], table: str, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
     columns = list(rows[0])
@@ -343,5 +342,3 @@ def _one(cursor: psycopg.Cursor[Any]) -> Any:
     row = cursor.fetchone()
     assert row is not None
     return row[0]
-
-

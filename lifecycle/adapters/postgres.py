@@ -44,7 +44,9 @@ def unavailable() -> Iterator[None]:
     except (DeadlockDetected, LockNotAvailable, SerializationFailure, QueryCanceled):
         raise
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise NotRunning(f"The database went away in the middle of a transaction: {error}") from error
+        raise NotRunning(
+            f"The database went away in the middle of a transaction: {error}"
+        ) from error
 
 
 def create_database(database_url: str) -> None:

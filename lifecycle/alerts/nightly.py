@@ -16,7 +16,6 @@ from lifecycle.alerts.alert import Alert, Severity, alert_id
 from lifecycle.alerts.rules import Rule, RuleSet
 from lifecycle.clients.state import Source
 
-
 TIERS = ("PASS", "SPECIAL_MENTION", "SUBSTANDARD", "DOUBTFUL", "LOSS")
 """正常 关注 次级 可疑 损失, from best to worst."""
 

@@ -13,8 +13,8 @@ from lifecycle.alerts.alert import Finding, alert_scope
 from lifecycle.alerts.rules import Rule
 from lifecycle.clients.state import ClientState, Facility, day_total_kind, days_past_due, source_of
 from lifecycle.events import Event, minor_units, money_text, to_decimal
-from lifecycle.events.catalogue import CATALOGUE, CREDIT
 from lifecycle.events.account import BalanceSnapshot, TransactionPosted
+from lifecycle.events.catalogue import CATALOGUE, CREDIT
 from lifecycle.events.credit import PenaltyInterestCharged, RepaymentMissed
 
 RuleFunction = Callable[[ClientState, Event, Rule], Finding | None]

@@ -19,7 +19,10 @@ group = typer.Typer(no_args_is_help=True, help="Alerts: list, show, acknowledge,
 
 AlertId = Annotated[str, typer.Argument(help="The alert's id or key.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the alert.")]
-Who = Annotated[str, typer.Option("--actor", help="Who; the log-in name by default.")]
+Who = Annotated[
+    str,
+    typer.Option("--actor", default_factory=getpass.getuser, help="Who; your log-in name."),
+]
 
 
 def register(application: typer.Typer) -> None:
@@ -68,7 +71,7 @@ def show(alert: AlertId, as_json: AsJson = False) -> None:
 
 @group.command()
 def ack(
-    alert: AlertId, reason: Why = "seen", actor: Who = getpass.getuser(), as_json: AsJson = False
+    alert: AlertId, actor: Who, reason: Why = "seen", as_json: AsJson = False
 ) -> None:
     """Acknowledge: somebody is looking at it."""
     _act("ack", alert, reason, actor, as_json)
@@ -76,7 +79,7 @@ def ack(
 
 @group.command()
 def close(
-    alert: AlertId, reason: Why, actor: Who = getpass.getuser(), as_json: AsJson = False
+    alert: AlertId, reason: Why, actor: Who, as_json: AsJson = False
 ) -> None:
     """Close, with the reason."""
     _act("close", alert, reason, actor, as_json)

@@ -14,6 +14,7 @@ import secrets
 import socket
 import tempfile
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def _ports(kept: dict[str, int]) -> dict[str, int]:
 
 
 def _write_secrets(address: Address) -> None:
-    fresh = {
+    fresh: dict[str, Callable[[], str]] = {
         "fernet.key": lambda: base64.urlsafe_b64encode(os.urandom(32)).decode(),
         "jwt.key": lambda: secrets.token_urlsafe(48),
         "api.key": lambda: secrets.token_urlsafe(48),
