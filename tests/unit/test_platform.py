@@ -1,0 +1,83 @@
+"""The platform's table of parts, its address and its locked jars."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from lifecycle.errors import UsageError
+from lifecycle.platform import address, broker
+from lifecycle.platform.control import _ports_free
+from lifecycle.platform.parts import PARTS, environment, with_dependencies
+
+
+def test_parts_come_after_what_they_need() -> None:
+    seen: set[str] = set()
+    for part in PARTS:
+        assert set(part.after) <= seen, part.name
+        seen.add(part.name)
+
+
+def test_a_part_brings_its_dependencies() -> None:
+    assert [p.name for p in with_dependencies({"topics"})] == [
+        "broker",
+        "database",
+        "schema",
+        "topics",
+    ]
+
+
+def test_an_address_is_chosen_once_and_kept(tmp_path: Path) -> None:
+    first = address.create(tmp_path)
+    again = address.create(tmp_path)
+    assert (first.instance, first.ports) == (again.instance, again.ports)
+    assert len(set(first.ports.values())) == len(first.ports)
+    assert len(str(first.socket_dir)) < 80
+
+
+def test_two_homes_do_not_share_anything(tmp_path: Path) -> None:
+    one, other = address.create(tmp_path / "a"), address.create(tmp_path / "b")
+    assert one.instance != other.instance
+    assert one.socket_dir != other.socket_dir
+    assert not set(one.ports.values()) & set(other.ports.values())
+
+
+def test_secrets_are_for_the_owner_only(tmp_path: Path) -> None:
+    made = address.create(tmp_path)
+    for path in made.secrets.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    before = {p.name: p.read_text() for p in made.secrets.iterdir()}
+    address.create(tmp_path)
+    assert {p.name: p.read_text() for p in made.secrets.iterdir()} == before
+
+
+def test_a_setting_moves_a_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIFECYCLE_PORT_AIRFLOW", "18080")
+    assert address.create(tmp_path).ports["airflow"] == 18080
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    import socket
+
+    made = address.create(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", made.ports["kafka"]))
+        taken.listen()
+        with pytest.raises(UsageError, match="LIFECYCLE_PORT_KAFKA"):
+            _ports_free(made)
+
+
+def test_every_process_is_marked_with_its_platform(tmp_path: Path) -> None:
+    made = address.create(tmp_path)
+    for part in PARTS:
+        marked = environment(part, made)
+        assert marked["LIFECYCLE_INSTANCE"] == made.instance
+        assert marked["LIFECYCLE_PART"] == part.name
+
+
+def test_the_lock_names_every_jar_with_a_sha256() -> None:
+    locked = broker.read_lock()
+    assert "kafka_2.13-4.2.0.jar" in locked
+    assert all(len(digest) == 64 for digest in locked.values())
