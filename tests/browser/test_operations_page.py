@@ -1,0 +1,122 @@
+"""The Operations page in a real browser: log in, read the numbers, compare them with `status`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+
+from lifecycle import app, platform, settings
+from lifecycle.platform.address import Address, read
+from lifecycle.settings import Settings
+from tests.support import received, wait_for
+
+CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser")) if p), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[Settings]:
+    """The whole platform with a small bank's facts and one night run by its DAG."""
+    home = Path(tempfile.mkdtemp(prefix="lifecycle-browser-"))
+    try:
+        platform.up(home)
+        configured = settings.load({"LIFECYCLE_HOME": str(home)})
+        source = app.simulator(
+            configured, seed=2, clients=50, first_day=dt.date(2026, 1, 1), days=60
+        )
+        sent = app.publish(
+            configured, source, first=None, last=None, speed=None, progress=lambda n: None
+        )
+        wait_for(lambda: received(configured) == sent.events, 60, "consume")
+        state = platform.run_dag(home, "nightly", {"business_date": "2026-03-01"})
+        assert state == "success", "the nightly DAG is not green"
+        yield configured
+    finally:
+        platform.down(home)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _address(configured: Settings) -> Address:
+    address = read(configured.home)
+    assert address is not None
+    return address
+
+
+def _status_code(url: str, token: str | None = None) -> int:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("path", ["/lifecycle/operations", "/lifecycle/api/operations"])
+def test_nothing_is_shown_without_a_log_in(whole: Settings, path: str) -> None:
+    assert _status_code(_address(whole).airflow_url + path) == 401
+
+
+def test_every_alert_reaches_its_owner_once(whole: Settings) -> None:
+    assert platform.run_dag(whole.home, "alert_dispatch", {}) == "success"
+    with app.alerts(whole) as store:
+        expected = {row["alert_id"] for row in store.list()}
+    lines = [
+        json.loads(line)
+        for path in (whole.home / "notifications").glob("*.ndjson")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    keys = [line["key"] for line in lines]
+    assert len(keys) == len(set(keys)), "a channel was told twice"
+    assert {key.split("/")[0] for key in keys} == expected
+    assert len(list((whole.home / "mail" / "new").iterdir())) >= len(expected)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not looked at")
+def test_the_page_shows_what_status_says(whole: Settings) -> None:
+    from playwright.sync_api import sync_playwright
+
+    address = _address(whole)
+    password = json.loads(address.passwords.read_text())["admin"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1500, "height": 1100})
+        page.goto(address.airflow_url)
+        page.fill("input[name=username]", "admin")
+        page.fill("input[name=password]", password)
+        page.keyboard.press("Enter")
+        page.get_by_text("Operations").first.wait_for(timeout=30_000)
+        page.goto(f"{address.airflow_url}/plugin/operations")
+        frame = page.frame_locator("iframe")
+        frame.get_by_text("balanced").first.wait_for(timeout=30_000)
+        text = frame.locator("body").inner_text()
+        browser.close()
+    _agrees(text, app.status(whole))
+
+
+def _agrees(text: str, status: dict[str, Any]) -> None:
+    books = status["reconciliation"]
+    assert books["balanced"]
+    assert f"{books['in']:,} in = {books['applied']:,} applied" in text
+    assert f"Night of {status['nightly']['business_date']}: PUBLISHED" in text
+    for topic in status["lag"]:
+        assert topic in text
+    for row in status["alerts"]:
+        assert row["severity"] in text
