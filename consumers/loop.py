@@ -20,9 +20,10 @@ from typing import Any, Protocol
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import OffsetOutOfRangeError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
+from consumers.topics import no_broker
 from lifecycle.alerts.decide import Decider
 from lifecycle.clients.state import ClientState
 from lifecycle.errors import Fenced, NotRunning, OffsetImpossible
@@ -258,17 +259,20 @@ class Loop:
 
 def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> KafkaConsumer:
     """A group member on all source topics: raw bytes, no auto-commit, no reset, range assignor."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
-        group_id=group,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        isolation_level="read_committed",
-        partition_assignment_strategy=[RangePartitionAssignor],
-        max_poll_records=BATCH_RECORDS_MAX,
-        fetch_max_wait_ms=50,
-        session_timeout_ms=30_000,
-    )
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=bootstrap_servers,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            partition_assignment_strategy=[RangePartitionAssignor],
+            max_poll_records=BATCH_RECORDS_MAX,
+            fetch_max_wait_ms=50,
+            session_timeout_ms=30_000,
+        )
+    except KafkaError as error:
+        raise no_broker(bootstrap_servers, error) from error
     ownership.consumer = consumer
     consumer.subscribe(list(SOURCE_TOPICS), listener=ownership)
     return consumer

@@ -15,6 +15,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from consumers.loop import RECONNECT_SECONDS_MAX, WATCHDOG_SECONDS
+from consumers.topics import no_broker
 from lifecycle.errors import NotRunning
 from lifecycle.ports import Outbox, OutboxMessage
 
@@ -64,10 +65,7 @@ def producer_for(bootstrap_servers: str) -> KafkaProducer:
             bootstrap_servers=bootstrap_servers, acks="all", linger_ms=5, compression_type=None
         )
     except KafkaError as error:
-        raise NotRunning(
-            f"The broker at {bootstrap_servers or '(no address)'} does not answer ({error}): "
-            "run `lifecycle up`, then `lifecycle status`."
-        ) from error
+        raise no_broker(bootstrap_servers, error) from error
 
 
 def send(producer: KafkaProducer, batch: list[OutboxMessage]) -> None:

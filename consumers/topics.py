@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -12,6 +12,8 @@ from lifecycle.events import OUTPUT_TOPICS, SOURCE_TOPICS
 from lifecycle.ports import OffsetBook
 
 _DAY_MS = 86_400_000
+ANSWER_MS = 3_000
+"""A page and a command wait for this long; kafka-python's own limit is 30 s."""
 RETENTION_DAYS = {
     "bank.client.v1": 90,
     "bank.consent.v1": -1,
@@ -42,7 +44,7 @@ def bootstrap(bootstrap_servers: str, partitions: int, group: str, book: OffsetB
     known = book.offsets(group)
     starts = {
         place: offset
-        for place, offset in source_offsets(bootstrap_servers, partitions)[0].items()
+        for place, offset in source_offsets(bootstrap_servers, partitions, "beginning").items()
         if place not in known
     }
     lost = {place: offset for place, offset in starts.items() if offset > 0}
@@ -57,14 +59,14 @@ def bootstrap(bootstrap_servers: str, partitions: int, group: str, book: OffsetB
 
 
 def source_offsets(
-    bootstrap_servers: str, partitions: int
-) -> tuple[dict[tuple[str, int], int], dict[tuple[str, int], int]]:
-    """First offset kept and next offset to be written, per (topic, partition) of the sources."""
-    consumer = reader(bootstrap_servers)
+    bootstrap_servers: str, partitions: int, which: Literal["beginning", "end"]
+) -> dict[tuple[str, int], int]:
+    """First offset kept, or next offset to be written, per (topic, partition) of the sources."""
+    consumer = reader(bootstrap_servers, bootstrap_timeout_ms=ANSWER_MS)
+    ask = consumer.beginning_offsets if which == "beginning" else consumer.end_offsets
+    places = [TopicPartition(t, p) for t in SOURCE_TOPICS for p in range(partitions)]
     try:
-        places = [TopicPartition(t, p) for t in SOURCE_TOPICS for p in range(partitions)]
-        first = consumer.beginning_offsets(places)
-        end = consumer.end_offsets(places)
+        offsets = ask(places, timeout_ms=ANSWER_MS)
     except KafkaError as error:
         raise NotRunning(
             f"The broker at {bootstrap_servers} does not give its offsets ({error}): "
@@ -72,10 +74,7 @@ def source_offsets(
         ) from error
     finally:
         consumer.close()
-    return (
-        {(tp.topic, tp.partition): offset for tp, offset in first.items()},
-        {(tp.topic, tp.partition): offset for tp, offset in end.items()},
-    )
+    return {(tp.topic, tp.partition): offset for tp, offset in sorted(offsets.items())}
 
 
 def reader(bootstrap_servers: str, **options: Any) -> KafkaConsumer:
@@ -85,17 +84,18 @@ def reader(bootstrap_servers: str, **options: Any) -> KafkaConsumer:
             bootstrap_servers=bootstrap_servers, enable_auto_commit=False, **options
         )
     except KafkaError as error:
-        raise _no_broker(bootstrap_servers, error) from error
+        raise no_broker(bootstrap_servers, error) from error
 
 
 def _admin(bootstrap_servers: str) -> KafkaAdminClient:
     try:
         return KafkaAdminClient(bootstrap_servers=bootstrap_servers)
     except KafkaError as error:
-        raise _no_broker(bootstrap_servers, error) from error
+        raise no_broker(bootstrap_servers, error) from error
 
 
-def _no_broker(bootstrap_servers: str, error: KafkaError) -> NotRunning:
+def no_broker(bootstrap_servers: str, error: KafkaError) -> NotRunning:
+    """The one sentence for a broker that does not answer."""
     return NotRunning(
         f"The broker at {bootstrap_servers or '(no address)'} does not answer ({error}): "
         "run `lifecycle up`, then `lifecycle status`."

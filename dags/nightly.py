@@ -53,12 +53,10 @@ RETRIES = {
     "retry_delay": dt.timedelta(seconds=30),
     "retry_exponential_backoff": True,
     "max_retry_delay": dt.timedelta(minutes=5),
-    "retry_policy": ExceptionRetryPolicy(
-        [
-            RetryRule(NotRunning, RetryAction.RETRY, reason="a part of the platform is down"),
-            RetryRule(Exception, RetryAction.FAIL, reason="it would fail again"),
-        ]
-    ),
+    "retry_policy": ExceptionRetryPolicy([
+        RetryRule(NotRunning, RetryAction.RETRY, reason="a part of the platform is down"),
+        RetryRule(Exception, RetryAction.FAIL, reason="it would fail again"),
+    ]),
 }
 """Only what another attempt can mend is tried again: a part that is down, or a killed worker."""
 
@@ -94,7 +92,8 @@ def tell_operations(context: dict[str, Any]) -> None:
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=WAIT_AT_MOST + dt.timedelta(hours=4),
-    default_args={"owner": "data-engineering", "execution_timeout": dt.timedelta(hours=2)} | RETRIES,
+    default_args={"owner": "data-engineering", "execution_timeout": dt.timedelta(hours=2)}
+    | RETRIES,
     on_failure_callback=tell_operations,
     tags=["lifecycle", "nightly"],
     params={
@@ -124,7 +123,7 @@ def nightly() -> None:
     doc_md="Waits until the day's facts are in (two hours after midnight, and no lag to speak of), "
     "and in a backfill until earlier dates are done.",
 )
-def day_complete(params=None, dag_run=None) -> PokeReturnValue:  # noqa: ANN001 - filled in by Airflow
+def day_complete(params=None, dag_run=None) -> PokeReturnValue:
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
     from lifecycle import app, settings
@@ -138,7 +137,9 @@ def day_complete(params=None, dag_run=None) -> PokeReturnValue:  # noqa: ANN001 
         waiting = late or (f"It starts at {start}." if dt.datetime.now(dt.UTC) < start else None)
     if waiting is None and not app.has_facts(config, date):
         reason = f"No fact of {date} has arrived: there is nothing to seal."
-        raise (AirflowFailException if dag_run.run_type == "manual" else AirflowSkipException)(reason)
+        raise (AirflowFailException if dag_run.run_type == "manual" else AirflowSkipException)(
+            reason
+        )
     if dag_run.run_type == "backfill" and not app.take_turn(config, date):
         waiting = "Earlier dates of the backfill come first."
     if waiting:
@@ -146,11 +147,13 @@ def day_complete(params=None, dag_run=None) -> PokeReturnValue:  # noqa: ANN001 
     return PokeReturnValue(is_done=waiting is None, xcom_value=date.isoformat())
 
 
-def _step(name: str, text: str):  # noqa: ANN202 - an Airflow operator
-    reads, makes = ([Asset(**ASSETS[a]) for a in side] for side in READS_AND_MAKES.get(name, ((), ())))
+def _step(name: str, text: str):
+    reads, makes = (
+        [Asset(**ASSETS[a]) for a in side] for side in READS_AND_MAKES.get(name, ((), ()))
+    )
 
     @task(task_id=name, inlets=reads, outlets=makes, doc_md=text)
-    def run(params=None, dag_run=None) -> dict[str, Any]:  # noqa: ANN001 - filled in by Airflow
+    def run(params=None, dag_run=None) -> dict[str, Any]:
         from airflow.sdk.exceptions import AirflowFailException
 
         from lifecycle import app, settings

@@ -227,9 +227,7 @@ def dispatch(settings: Settings) -> Dispatched:
     channels = {name: _channel(settings, owners, name) for name in channel_names(owners)}
     store = DeliveryStore(settings.database_url)
     try:
-        return dispatch(
-            store, owners, channels, figures["retry_minutes"], dt.datetime.now(dt.UTC)
-        )
+        return dispatch(store, owners, channels, figures["retry_minutes"], dt.datetime.now(dt.UTC))
     finally:
         store.close()
 
@@ -242,12 +240,22 @@ def waiting_alerts(settings: Settings) -> int:
 
 
 def tell_operations(settings: Settings, title: str, body: str, key: str) -> None:
-    """A message to the operations role by all its channels; needs no database."""
+    """A message to the operations role by each of its channels; needs no database.
+
+    Raises NotRunning, after all were tried, when a channel did not take it.
+    """
     from lifecycle.alerts.owners import parse_owners, routes
 
     owners = parse_owners(_operations_figures(settings)["owners"])
+    failed = []
     for name in routes("OPS", owners):
-        _channel(settings, owners, name).send(title, body, f"{key}/{name}")
+        try:
+            _channel(settings, owners, name).send(title, body, f"{key}/{name}")
+        except Exception as error:
+            # Whatever is wrong with one channel must not keep the message from the others.
+            failed.append(f"{name} ({error})")
+    if failed:
+        raise NotRunning(f"Operations was not told by {', '.join(failed)}: {title}.")
 
 
 def _channel(settings: Settings, owners: Mapping[str, Owner], name: str) -> Channel:

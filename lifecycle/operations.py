@@ -196,7 +196,9 @@ class _Judge:
             return self._tile(*name, count, "good", f"the last one {self._ago(facts['last_at'])}")
         if facts["day"] is None:
             return self._tile(*name, 0, "idle", "no fact was ever accepted")
-        return self._tile(*name, 0, "idle", f"the last day with facts, {facts['day']}, had {count:,}")
+        return self._tile(
+            *name, 0, "idle", f"the last day with facts, {facts['day']}, had {count:,}"
+        )
 
     def alerts(self) -> Tile:
         name = ("alerts", "Open alerts", "未结预警")
@@ -272,10 +274,14 @@ class _Judge:
         if status in ("BLOCKED", "FAILED"):
             return self._tile(*name, value, "bad", f"{status}: {night['reason']}")
         if status == "RUNNING":
-            return self._tile(*name, value, "warn", f"running since {self._ago(night['started_at'])}")
+            return self._tile(
+                *name, value, "warn", f"running since {self._ago(night['started_at'])}"
+            )
         hours = self._minutes(self._numbers["published_at"]) / 60
         return self._tile(
-            *name, value, self._level("nightly_hours", hours),
+            *name,
+            value,
+            self._level("nightly_hours", hours),
             f"published {self._ago(night['finished_at'])}",
         )
 
@@ -286,7 +292,9 @@ class _Judge:
         proof = self._numbers["proof"]
         if proof is None:
             return self._tile(*name, "none", "idle", "nothing was proved yet")
-        scope = f"{proof['clients']:,} clients, {proof['events']:,} facts, {proof['alerts']:,} alerts"
+        scope = (
+            f"{proof['clients']:,} clients, {proof['events']:,} facts, {proof['alerts']:,} alerts"
+        )
         if proof["equal"]:
             return self._tile(*name, "equal", "good", f"{scope}, {self._ago(proof['proved_at'])}")
         return self._tile(*name, "DIFFERENT", "bad", f"{scope}: `lifecycle prove` says where")
@@ -302,7 +310,10 @@ class _Judge:
         if stale:
             return self._tile(*name, f"{len(stale)} stale", "bad", ", ".join(stale))
         return self._tile(
-            *name, str(max(row["as_of"] for row in rows)), "good", f"{len(rows)} products, none stale"
+            *name,
+            str(max(row["as_of"] for row in rows)),
+            "good",
+            f"{len(rows)} products, none stale",
         )
 
     def outbox(self) -> Tile:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -120,7 +121,7 @@ def records(outs: list[Outgoing]) -> list[Record]:
 def reset(configured: Settings) -> None:
     """Empty all tables and the lake; offset rows at the end of every topic, so that old records stay unread."""
     shutil.rmtree(configured.lake, ignore_errors=True)
-    _, ends = source_offsets(configured.kafka_bootstrap, configured.partitions)
+    ends = source_offsets(configured.kafka_bootstrap, configured.partitions, "end")
     with psycopg.connect(configured.database_url) as connection, connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(TABLES.split())} RESTART IDENTITY CASCADE")
         cursor.executemany(
@@ -168,3 +169,42 @@ def start_consumer(configured: Settings) -> subprocess.Popen[bytes]:
         stdout=log,
         stderr=subprocess.STDOUT,
     )
+
+
+def insert_alert(configured: Settings, **columns: Any) -> None:
+    """One row of the alert table, with what a test does not care about filled in."""
+    row = {
+        "alert_id": str(uuid.uuid4()),
+        "alert_key": f"RT-03|{uuid.uuid4()}",
+        "origin": "STREAM",
+        "rule_id": "RT-03",
+        "rule_version": 1,
+        "rules_hash": "test",
+        "severity": "P2",
+        "client_id": "C1",
+        "entity": "account/A1",
+        "owner": "RM",
+        "status": "NEW",
+        "event_time": at(DAY),
+        "detected_at": at(DAY),
+        "value": "-1.00",
+        "unit": "CNY",
+        "hit_count": 1,
+        "last_seen": at(DAY),
+        "max_value": "-1.00",
+        "message_zh": "余额为负",
+        "message_en": "overdrawn",
+        "evidence": "[]",
+        "decision": b"{}",
+        "gate_result_id": 1,
+        "code_version": "test",
+    } | columns
+    names = ", ".join(row)
+    with psycopg.connect(configured.database_url) as connection:
+        connection.execute(
+            "INSERT INTO rule_set (rules_hash, content) VALUES ('test', '{}') ON CONFLICT DO NOTHING"
+        )
+        connection.execute(
+            f"INSERT INTO alert ({names}) VALUES ({', '.join(['%s'] * len(row))})",
+            tuple(row.values()),
+        )

@@ -70,7 +70,9 @@ class AlertStore:
         with unavailable(), self._connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(_DETAILS, (alert, alert)).fetchone()
             if row is None:
-                raise UsageError(f"There is no alert {alert}: `lifecycle alerts list` has them all.")
+                raise UsageError(
+                    f"There is no alert {alert}: `lifecycle alerts list` has them all."
+                )
             row["actions"] = cursor.execute(
                 "SELECT action, actor, reason, acted_at FROM alert_action WHERE alert_id::text = %s "
                 "ORDER BY action_id",

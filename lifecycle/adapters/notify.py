@@ -59,7 +59,9 @@ class AppriseChannel:
             )
             if not sent:
                 why = "; ".join(said.getvalue().split("\n")).strip("; ")
-                raise ConnectionError(f"the receiver did not take the message: {why or 'no reason'}")
+                raise ConnectionError(
+                    f"the receiver did not take the message: {why or 'no reason'}"
+                )
 
 
 def mail_url(server: str, address: str) -> str:

@@ -115,7 +115,9 @@ def read(database_url: str, now: dt.datetime, zone: ZoneInfo) -> Row:
                     "WHERE published_at IS NULL",
                 ),
                 "nightly": _row(cursor, _NIGHTLY),
-                "published_at": _value(cursor, "SELECT max(published_at) AS value FROM publication"),
+                "published_at": _value(
+                    cursor, "SELECT max(published_at) AS value FROM publication"
+                ),
                 "proof": _row(cursor, _PROOF),
                 "publications": _rows(
                     cursor,

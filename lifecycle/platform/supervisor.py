@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -66,11 +67,15 @@ class Watched:
         elif now >= self._health_due and not self.part.once:
             self._look()
 
-    def stop(self) -> None:
-        """Ask the part to go; kill its process group when it does not."""
-        if self._process is None or self._process.poll() is not None:
+    def ask_to_stop(self) -> None:
+        """Send the part its stop signal."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(self.part.stop_signal)
+
+    def wait_for_end(self) -> None:
+        """Wait until the part is gone; kill its process group when it does not go."""
+        if self._process is None:
             return
-        self._process.send_signal(self.part.stop_signal)
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -153,10 +158,23 @@ def supervise(address: Address, names: set[str]) -> None:
             one.tick(ready)
         written = _write_status(address, watched, written)
         time.sleep(TICK_SECONDS)
-    for one in reversed(watched):
-        one.stop()
+    for wave in waves(watched):
+        for one in wave:
+            one.ask_to_stop()
+        for one in wave:
+            one.wait_for_end()
         written = _write_status(address, watched, written)
     database.remove_socket(address)
+
+
+def waves(watched: list[Watched]) -> Iterator[list[Watched]]:
+    """The order to stop in: together go the parts that no running part needs."""
+    left = list(watched)
+    while left:
+        needed = {name for one in left for name in one.part.after}
+        wave = [one for one in left if one.part.name not in needed]
+        yield wave
+        left = [one for one in left if one not in wave]
 
 
 def _write_status(address: Address, watched: list[Watched], before: str) -> str:

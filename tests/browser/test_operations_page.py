@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -89,26 +90,55 @@ def test_every_alert_reaches_its_owner_once(whole: Settings) -> None:
     assert len(list((whole.home / "mail" / "new").iterdir())) >= len(expected)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not looked at")
-def test_the_page_shows_what_status_says(whole: Settings) -> None:
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium is installed: the page is not looked at"
+)
+
+
+@contextmanager
+def _logged_in(configured: Settings, user: str) -> Iterator[Any]:
+    """A browser page after the log-in form, on Airflow's home page."""
     from playwright.sync_api import sync_playwright
 
-    address = _address(whole)
-    password = json.loads(address.passwords.read_text())["admin"]
+    address = _address(configured)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1500, "height": 1100})
+        page = browser.new_page(viewport={"width": 1500, "height": 1100}, color_scheme="dark")
         page.goto(address.airflow_url)
-        page.fill("input[name=username]", "admin")
-        page.fill("input[name=password]", password)
+        page.fill("input[name=username]", user)
+        page.fill("input[name=password]", json.loads(address.passwords.read_text())[user])
         page.keyboard.press("Enter")
         page.get_by_text("Operations").first.wait_for(timeout=30_000)
-        page.goto(f"{address.airflow_url}/plugin/operations")
+        yield page
+        browser.close()
+
+
+@needs_chromium
+@pytest.mark.parametrize("user", ["admin", "auditor"])
+def test_the_page_shows_what_status_says(whole: Settings, user: str) -> None:
+    with _logged_in(whole, user) as page:
+        page.goto(f"{_address(whole).airflow_url}/plugin/operations")
         frame = page.frame_locator("iframe")
         frame.get_by_text("balanced").first.wait_for(timeout=30_000)
         text = frame.locator("body").inner_text()
-        browser.close()
+        theme = frame.locator("html").get_attribute("data-theme")
     _agrees(text, app.status(whole))
+    assert theme == "dark"
+
+
+@needs_chromium
+def test_a_number_that_is_too_old_is_unknown(whole: Settings) -> None:
+    with _logged_in(whole, "admin") as page:
+        page.clock.install()
+        page.goto(f"{_address(whole).airflow_url}/lifecycle/operations")
+        page.locator("#tile-books[data-state=good]").wait_for(timeout=30_000)
+        page.route("**/lifecycle/api/operations", lambda route: route.abort())
+        page.clock.fast_forward("02:00")
+        page.locator("#tile-books[data-state=unknown]").wait_for(timeout=30_000)
+        assert page.locator(".tile").count() == page.locator(".tile[data-state=unknown]").count()
+        assert "unknown" in page.locator("#tile-books .value").inner_text()
+        assert page.locator("#details section").count() == 0
+        assert page.locator("#notice").is_visible()
 
 
 def _agrees(text: str, status: dict[str, Any]) -> None:

@@ -36,7 +36,9 @@ class Postbox:
         self.taken.append((key, title, body))
 
 
-def alert(number: int = 1, owner: str = "RM", severity: str = "P2", **changes: Any) -> dict[str, Any]:
+def alert(
+    number: int = 1, owner: str = "RM", severity: str = "P2", **changes: Any
+) -> dict[str, Any]:
     row = {
         "alert_id": f"id-{number}",
         "alert_key": f"RT-03|account/{number}|1",
@@ -146,5 +148,6 @@ def test_a_closed_alert_is_not_delivered(postboxes: dict[str, Postbox]) -> None:
 def test_the_text_has_both_languages_and_says_what_to_do() -> None:
     title, body = text(alert())
     assert title == "[P2] RT-03 account/1"
-    assert "余额为负" in body and "below the limit" in body
+    assert "余额为负" in body
+    assert "below the limit" in body
     assert "lifecycle alerts ack id-1" in body

@@ -56,7 +56,13 @@ def numbers(**changes: Any) -> dict[str, Any]:
             "finished_at": ago(hours=1),
         },
         "published_at": ago(hours=1),
-        "proof": {"equal": True, "clients": 3, "events": 10, "alerts": 0, "proved_at": ago(hours=1)},
+        "proof": {
+            "equal": True,
+            "clients": 3,
+            "events": 10,
+            "alerts": 0,
+            "proved_at": ago(hours=1),
+        },
         "publications": [{"product": "risk_score", "as_of": dt.date(2026, 3, 1), "stale": False}],
     }
     return copy.deepcopy(healthy) | changes
@@ -100,7 +106,8 @@ def test_without_the_database_everything_is_unknown_and_says_why() -> None:
     assert {t.state for t in shown["tiles"]} == {"unknown"}
     assert {t.value for t in shown["tiles"]} == {None}
     assert {t.note for t in shown["tiles"]} == {"The database does not answer."}
-    assert shown["reconciliation"] == {} and shown["lag_total"] is None
+    assert shown["reconciliation"] == {}
+    assert shown["lag_total"] is None
 
 
 def test_without_the_broker_only_its_numbers_are_unknown() -> None:
@@ -144,7 +151,8 @@ def test_facts_of_another_day_are_not_todays() -> None:
     shown = look(read)
     assert tile(shown, "facts").value == 0
     assert "2026-03-01, had 10" in tile(shown, "facts").note
-    assert shown["facts_today"] == [] and shown["facts_last_day"]["topics"]
+    assert shown["facts_today"] == []
+    assert shown["facts_last_day"]["topics"]
 
 
 def test_today_is_the_banks_today() -> None:
@@ -155,7 +163,13 @@ def test_today_is_the_banks_today() -> None:
 
 @pytest.mark.parametrize(
     ("severity", "hours", "state"),
-    [("P1", 0.2, "good"), ("P1", 0.3, "bad"), ("P2", 1, "good"), ("P2", 3, "bad"), ("P3", 30, "warn")],
+    [
+        ("P1", 0.2, "good"),
+        ("P1", 0.3, "bad"),
+        ("P2", 1, "good"),
+        ("P2", 3, "bad"),
+        ("P3", 30, "warn"),
+    ],
 )
 def test_an_alert_nobody_acknowledges_turns_the_tile(
     severity: str, hours: float, state: str
