@@ -47,9 +47,7 @@ def decider(rule_set: RuleSet) -> Decider:
     )
 
 
-def decide(
-    state: ClientState, event: Event, rules: Decider
-) -> tuple[ClientState, list[Decision]]:
+def decide(state: ClientState, event: Event, rules: Decider) -> tuple[ClientState, list[Decision]]:
     """The state after the fact, and what the rules decided on it.
 
     The first fact ever seen may be any type: `state` of a new client is ClientState(client_id).

@@ -161,9 +161,7 @@ def large_transaction(state: ClientState, event: Event, rule: Rule) -> Finding |
     )
 
 
-def _statutory_threshold(
-    client_type: str, data: TransactionPosted, rule: Rule
-) -> str | None:
+def _statutory_threshold(client_type: str, data: TransactionPosted, rule: Rule) -> str | None:
     """The figure of this class in this currency, as decimal text; None where the law names none."""
     if data.is_cash:
         name = "cash"

@@ -70,17 +70,13 @@ def show(alert: AlertId, as_json: AsJson = False) -> None:
 
 
 @group.command()
-def ack(
-    alert: AlertId, actor: Who, reason: Why = "seen", as_json: AsJson = False
-) -> None:
+def ack(alert: AlertId, actor: Who, reason: Why = "seen", as_json: AsJson = False) -> None:
     """Acknowledge: somebody is looking at it."""
     _act("ack", alert, reason, actor, as_json)
 
 
 @group.command()
-def close(
-    alert: AlertId, reason: Why, actor: Who, as_json: AsJson = False
-) -> None:
+def close(alert: AlertId, reason: Why, actor: Who, as_json: AsJson = False) -> None:
     """Close, with the reason."""
     _act("close", alert, reason, actor, as_json)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import hashlib
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,9 +24,20 @@ from lifecycle.events import client as cl
 from lifecycle.events import credit as cr
 from lifecycle.sources.files import within
 
+log = logging.getLogger(__name__)
+
 SOURCE = "/replay/berka"
 CURRENCY = "CZK"
 TRANSACTIONS = "trans_1993-01_1994-03.asc"
+TABLES = (
+    "account.asc",
+    "client.asc",
+    "disp.asc",
+    "order.asc",
+    "card.asc",
+    "loan.asc",
+    TRANSACTIONS,
+)
 DUE_DAY = 12
 """Instalments fall due on the 12th, starting with the first one strictly after the grant."""
 ROUNDING = 10_000
@@ -94,10 +106,11 @@ class BerkaSource:
     name = SOURCE
 
     def __init__(self, folder: Path, timezone: ZoneInfo) -> None:
-        if not (folder / TRANSACTIONS).is_file():
+        absent = [table for table in TABLES if not (folder / table).is_file()]
+        if absent:
             raise UsageError(
-                f"The Berka data are not in {folder}: set BERKA_DIR to the folder that holds "
-                f"account.asc and {TRANSACTIONS}."
+                f"The Berka data are not in {folder} ({', '.join(absent)} missing): "
+                "set BERKA_DIR to the folder that holds them."
             )
         self._folder = folder
         self._zone = timezone
@@ -123,18 +136,27 @@ class BerkaSource:
 
     def _facts(self) -> list[Timed]:
         if not self._loaded:
-            bank = _Bank(self._folder)
-            facts = [
-                *self._clients(bank),
-                *self._accounts(bank),
-                *self._entries(bank),
-                *self._orders(bank),
-                *self._cards(bank),
-                *self._loans(bank),
-            ]
-            # A stable sort keeps the order in which facts of the same second were listed.
-            self._loaded = sorted(facts, key=lambda fact: fact.time)
+            try:
+                self._loaded = self._read()
+            except (ValueError, KeyError) as error:
+                raise UsageError(
+                    f"The Berka files in {self._folder} hold something the published ones do not "
+                    f"({type(error).__name__}: {error}): take the original files."
+                ) from error
         return self._loaded
+
+    def _read(self) -> list[Timed]:
+        bank = _Bank(self._folder)
+        facts = [
+            *self._clients(bank),
+            *self._accounts(bank),
+            *self._entries(bank),
+            *self._orders(bank),
+            *self._cards(bank),
+            *self._loans(bank),
+        ]
+        # A stable sort keeps the order in which facts of the same second were listed.
+        return sorted(facts, key=lambda fact: fact.time)
 
     def _at(self, day: dt.date, hour: int, minute: int = 0, second: int = 0) -> dt.datetime:
         return dt.datetime.combine(day, dt.time(hour, minute, second), self._zone)
@@ -304,7 +326,8 @@ class BerkaSource:
             )
             yield Timed(self._at(due, 0, 5), owner, fell_due, True, False)
             grace = due + dt.timedelta(days=1)
-            if not paid_days & {due, grace} and grace <= bank.last_day:
+            # On the last day of the file entries are missing, so it proves no missed payment.
+            if not paid_days & {due, grace} and grace <= bank.last_complete_day:
                 missed = cr.RepaymentMissed(
                     business_date=grace,
                     facility_id=facility,
@@ -373,6 +396,8 @@ class _Bank:
         }
         entries = [_entry(row) for row in _rows(folder / TRANSACTIONS)]
         self.last_day = max(entry.date for entry in entries)
+        self.last_complete_day = self.last_day - dt.timedelta(days=1)
+        """The file breaks off within its last day, so only the days before are whole."""
         self.entries = _by_account(entries)
 
     def instalment(self, loan: dict[str, str]) -> int:
@@ -395,7 +420,12 @@ def in_chain_order(opening: int, entries: list[Entry]) -> list[Entry] | None:
         for i, entry in enumerate(entries)
         if abs(entry.balance - entry.signed - opening) <= CHAIN_TOLERANCE
     )
+    tried: set[tuple[int, int]] = set()
     for _, i in followers:
+        step = (entries[i].signed, entries[i].balance)
+        if step in tried:
+            continue  # entries that look alike lead to the same end
+        tried.add(step)
         rest = in_chain_order(entries[i].balance, entries[:i] + entries[i + 1 :])
         if rest is not None:
             return [entries[i], *rest]
@@ -466,14 +496,12 @@ def _snapshot(account: str, day: dt.date, balance: int) -> ac.BalanceSnapshot:
 
 
 def _matches(order: dict[str, str], entry: Entry) -> bool:
+    """Whether an entry pays an order: that amount to that recipient. The symbol is left out of
+    it, since some payments of an order carry none."""
     return (
         not entry.credit
-        and entry.symbol.strip() == order["k_symbol"].strip()
         and entry.amount == _money(order["amount"])
-        and (
-            not entry.account
-            or (entry.bank, entry.account) == (order["bank_to"], order["account_to"])
-        )
+        and (entry.bank, entry.account) == (order["bank_to"], order["account_to"])
     )
 
 
@@ -500,14 +528,21 @@ def _counterparty(bank: str, account: str) -> ac.Counterparty | None:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a `;`-separated file; a last line that was cut off is left out."""
-    with path.open(newline="", encoding="latin-1") as file:
-        reader = csv.DictReader(file, delimiter=";")
-        rows = list(reader)
-    width = len(reader.fieldnames or ())
-    while rows and (None in rows[-1].values() or len(rows[-1]) != width):
-        rows.pop()
-    return rows
+    """Rows of a `;`-separated file. A last line that was cut off is left out, with a note; any
+    other line with too few or too many fields is a UsageError that names it."""
+    text = path.read_text(encoding="latin-1")
+    names, *lines = csv.reader(text.removesuffix("\n").split("\n"), delimiter=";")
+    # A line without its end may be cut within its last field, which looks whole.
+    if lines and (len(lines[-1]) < len(names) or not text.endswith("\n")):
+        log.warning("%s: line %d is cut off and was left out", path.name, len(lines) + 1)
+        lines.pop()
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(names):
+            raise UsageError(
+                f"{path} line {number} has {len(line)} fields instead of {len(names)}: "
+                "take the original file."
+            )
+    return [dict(zip(names, line, strict=True)) for line in lines]
 
 
 def _entry(row: dict[str, str]) -> Entry:
@@ -530,7 +565,7 @@ def _date(text: str) -> dt.date:
 
 
 def _money(text: str) -> int:
-    """ "-8033.00" -> ten-thousandths. The files write plain decimals."""
+    """Plain decimal text ("-8033.00") -> ten-thousandths."""
     sign = -1 if text.startswith("-") else 1
     whole, _, fraction = text.lstrip("-").partition(".")
     return sign * int(whole + fraction.ljust(4, "0")[:4])

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from lifecycle.errors import UsageError
-from lifecycle.events import Fact, Outgoing, encode, minor_units, money_text
+from lifecycle.events import Fact, Outgoing, encode, money_text
 from lifecycle.events import account as ac
 from lifecycle.events import client as cl
 from lifecycle.events import consent as cs
@@ -28,6 +28,7 @@ CLIENTS_MIN, CLIENTS_MAX = 50, 100_000
 STORIES_EVERY = 50
 YUAN = 10_000
 """One yuan in ten-thousandths."""
+FEN = YUAN // 100
 
 STORIES = {
     1: "MISSED_ONCE",
@@ -40,12 +41,16 @@ STORIES = {
     8: "CONSENT_WITHDRAWN",
     9: "COMPLAINT",
 }
-_BORROWERS = {"MISSED_ONCE", "MISSED_TWICE", "MISSED_OVER_90_DAYS"}
-_MISSED_INSTALMENTS = {
-    "MISSED_ONCE": {2},
-    "MISSED_TWICE": {2, 3},
-    "MISSED_OVER_90_DAYS": {2, 3, 4, 5},
+TERMS = (12, 24, 36)
+_MISSED: dict[str | None, tuple[int, ...]] = {
+    "MISSED_ONCE": (2,),
+    "MISSED_TWICE": (2, 3),
+    "MISSED_OVER_90_DAYS": tuple(range(1, TERMS[-1] + 1)),
 }
+"""Story -> instalments that are not paid when due. The first two stories pay late; the last pays
+nothing, so that it is more than 90 days past due within five months."""
+_PAID_LATE = {"MISSED_ONCE", "MISSED_TWICE"}
+PAID_LATE_AFTER = dt.timedelta(days=10)
 
 
 class Label(NamedTuple):
@@ -81,6 +86,8 @@ class SimulatorSource:
         lives = self._lives()
         for offset in range(self._days):
             day = self._first_day + dt.timedelta(days=offset)
+            if last is not None and day > last:
+                break
             facts = [fact for life in lives for fact in life.day(day)]
             facts.sort(key=lambda fact: fact.second)
             for fact in facts:
@@ -92,19 +99,23 @@ class SimulatorSource:
         return None
 
     def labels(self) -> list[Label]:
-        """The truth about every planted story."""
-        return [label for life in self._lives() for label in life.labels()]
+        """The truth about every planted story that happens within the simulated days."""
+        end = self._first_day + dt.timedelta(days=self._days)
+        labels = (life.label() for life in self._lives())
+        return [label for label in labels if label and label.day < end]
 
     def _lives(self) -> list[_Life]:
-        return [_Life(self._seed, number, self._first_day) for number in range(self._clients)]
+        return [
+            _Life(self._seed, number, self._first_day, self._zone)
+            for number in range(self._clients)
+        ]
 
     def _encode(self, fact: _Timed, day: dt.date) -> Outgoing:
-        midnight = dt.datetime.combine(day, dt.time(), self._zone)
         return encode(
             fact.data,
             source=SOURCE,
             client_id=fact.life.client_id,
-            time=midnight + dt.timedelta(seconds=fact.second),
+            time=fact.life.instant(day, fact.second),
             sequence=fact.life.sequence,
             synthetic=True,
         )
@@ -119,7 +130,33 @@ class _Timed(NamedTuple):
 class _Life:
     """One client: what stays the same, and the little that changes from day to day."""
 
-    def __init__(self, seed: int, number: int, first_day: dt.date) -> None:
+    __slots__ = (
+        "_balance",
+        "_borrows",
+        "_card_day",
+        "_due_day",
+        "_entry_no",
+        "_facts",
+        "_first",
+        "_income",
+        "_instalment",
+        "_instalment_no",
+        "_last_second",
+        "_loan_term",
+        "_pay_day",
+        "_rent_day",
+        "_zone",
+        "account_id",
+        "client_id",
+        "corporate",
+        "facility_id",
+        "number",
+        "random",
+        "sequence",
+        "story",
+    )
+
+    def __init__(self, seed: int, number: int, first_day: dt.date, zone: ZoneInfo) -> None:
         self.random = Random(f"{seed}:{number}")
         self.number = number
         self.client_id = f"SIM-{number:06d}"
@@ -129,39 +166,48 @@ class _Life:
         self.corporate = self.story is None and self.random.random() < 0.1
         self.sequence = 0
         self._first = first_day
+        self._zone = zone
         self._entry_no = 0
+        self._last_second = 0
         self._balance = 0
         self._facts: list[_Timed] = []
         self._income = self.random.randrange(5_000, 40_000) * YUAN * (10 if self.corporate else 1)
         self._pay_day = self.random.randrange(5, 16)
         self._rent_day = self.random.randrange(1, 5)
-        self._loan_term = self.random.choice((12, 24, 36))
-        self._borrows = self.story in _BORROWERS or self.random.random() < 0.2
+        sleeps = self.story == "DORMANT_WAKES"
+        carded = not self.corporate and not sleeps and self.random.random() < 0.7
+        self._card_day = first_day + dt.timedelta(self.random.randrange(1, 30)) if carded else None
+        self._loan_term = self.random.choice(TERMS)
+        self._borrows = self.story in _MISSED or (not sleeps and self.random.random() < 0.2)
         self._due_day = self.random.randrange(16, 28)
         self._instalment = self._income * 15 // 100 // YUAN * YUAN
         self._instalment_no = 0
 
-    def labels(self) -> list[Label]:
+    def instant(self, day: dt.date, second: int) -> dt.datetime:
+        """The `second` of a day in the bank's zone."""
+        return dt.datetime.combine(day, dt.time(), self._zone) + dt.timedelta(seconds=second)
+
+    def label(self) -> Label | None:
+        """The truth about this client's story; None when there is none."""
         if self.story is None:
-            return []
-        entity = {
-            "OVERDRAFT": f"account/{self.account_id}",
-            "STRUCTURING": f"account/{self.account_id}",
-            "DORMANT_WAKES": f"account/{self.account_id}",
-        }.get(self.story, f"client/{self.client_id}")
-        if self.story in _BORROWERS:
-            due = self._due_date(2)
-            return [Label(self.story, self.client_id, f"facility/{self.facility_id}", due)]
-        return [Label(self.story, self.client_id, entity, self._story_day())]
+            return None
+        if self.story in _MISSED:
+            due = self._due_date(_MISSED[self.story][0])
+            return Label(self.story, self.client_id, f"facility/{self.facility_id}", due)
+        on_account = self.story in ("OVERDRAFT", "STRUCTURING", "LARGE_CASH", "DORMANT_WAKES")
+        entity = f"account/{self.account_id}" if on_account else f"client/{self.client_id}"
+        return Label(self.story, self.client_id, entity, self._story_day())
 
     def day(self, day: dt.date) -> list[_Timed]:
         """What happens on one day, with the second of the day."""
-        self._facts = []
-        before = self._entry_no
+        before, self._last_second = self._entry_no, 0
         if day == self._first:
             self._begin(day)
-        elif not (self.story == "DORMANT_WAKES" and day < self._story_day()):
+        elif self.story == "DORMANT_WAKES" and day < self._story_day():
+            self._sleep(day)
+        else:
             self._income_and_bills(day)
+            self._card(day)
             self._spending(day)
         if self._borrows:
             self._loan(day)
@@ -169,7 +215,8 @@ class _Life:
             self._tell(day, (day - self._story_day()).days)
         if self._entry_no > before:
             self._close_day(day)
-        return self._facts
+        facts, self._facts = self._facts, []
+        return facts
 
     # --- ordinary life ------------------------------------------------------------------------
 
@@ -177,13 +224,10 @@ class _Life:
         self._add(8 * 3600, self._registered(day))
         self._add(8 * 3600 + 60, self._kyc(day))
         self._add(8 * 3600 + 120, self._declared(day))
-        consents = [
-            p for p, share in (("P2_PROFILE", 0.7), ("P4_AUTOMATED", 0.4)) if self._chance(share)
-        ]
-        if self.story == "CONSENT_WITHDRAWN" and "P2_PROFILE" not in consents:
-            consents.append("P2_PROFILE")
-        for purpose in consents:
-            self._add(8 * 3600 + 180, self._consent(day, purpose))
+        if self._chance(0.7) or self.story == "CONSENT_WITHDRAWN":
+            self._add(8 * 3600 + 180, self._consent(day, 8 * 3600 + 180, "P2_PROFILE"))
+        if self._chance(0.4):
+            self._add(8 * 3600 + 181, self._consent(day, 8 * 3600 + 181, "P4_AUTOMATED"))
         self._add(9 * 3600, self._opened(day))
         self._entry(day, 9 * 3600 + 600, "CRDT", self._income * 2, purpose="CASH", cash=False)
 
@@ -204,8 +248,10 @@ class _Life:
             payer = f"BUYER-{self.random.randrange(12):02d}"
             self._entry(day, 10 * 3600, "CRDT", self._income * share // 100, payer=payer)
         if self._chance(0.4):
-            share = self.random.randrange(2, 9)
-            self._entry(day, 14 * 3600, "DBIT", self._income * share // 100, payer="SUPPLIER")
+            cost = self._income * self.random.randrange(2, 9) // 100
+            # Suppliers wait when wages and an instalment would no longer be covered.
+            if self._balance - cost > self._income * 6 // 10:
+                self._entry(day, 14 * 3600, "DBIT", cost, payer="SUPPLIER")
         if day.day == 10:
             self._entry(day, 15 * 3600, "DBIT", self._income * 3 // 10, purpose="SALA")
 
@@ -213,24 +259,35 @@ class _Life:
         if self._balance < 3_000 * YUAN or self.corporate:
             return
         if self._chance(0.45):
-            fen = self.random.randrange(500, self._income // 100 // 15)
-            self._entry(day, 18 * 3600, "DBIT", fen * 100, mcc="5411")
+            fen = self.random.randrange(500, self._income // FEN // 15)
+            self._entry(day, 18 * 3600, "DBIT", fen * FEN, mcc="5411")
         if self._chance(0.03):
             cash = self.random.randrange(1, 20) * 100 * YUAN
             self._entry(day, 17 * 3600, "DBIT", min(cash, self._balance // 2), cash=True)
 
+    def _card(self, day: dt.date) -> None:
+        if day == self._card_day:
+            self._add(9 * 3600, self._card_issued(day))
+
+    def _sleep(self, day: dt.date) -> None:
+        if day == self._first + dt.timedelta(days=1):
+            self._add(9 * 3600, self._status(day, "ENABLED", "DORMANT", "LONG_INACTIVE"))
+
     def _loan(self, day: dt.date) -> None:
+        missed = _MISSED.get(self.story, ())
         if day == self._first + dt.timedelta(days=2):
             self._grant(day)
         if self._instalment_no < self._loan_term and day == self._due_date(self._instalment_no + 1):
             self._instalment_no += 1
             self._add(300, self._due(day, self._instalment_no))
-            if self._instalment_no not in _MISSED_INSTALMENTS.get(self.story or "", set()):
+            if self._instalment_no not in missed:
                 self._repay(day, self._instalment_no)
-        yesterday = day - dt.timedelta(days=1)
-        missed = self._instalment_no in _MISSED_INSTALMENTS.get(self.story or "", set())
-        if missed and yesterday == self._due_date(self._instalment_no):
-            self._add(86_398, self._missed(day, self._instalment_no, yesterday))
+        due = self._due_date(self._instalment_no)
+        if self._instalment_no in missed and day == due + dt.timedelta(days=1):
+            self._add(86_398, self._missed(day, self._instalment_no, due))
+        if self.story in _PAID_LATE and day == self._due_date(missed[-1]) + PAID_LATE_AFTER:
+            for number in missed:
+                self._repay(day, number)
 
     def _due_date(self, number: int) -> dt.date:
         month = self._first.year * 12 + self._first.month - 1 + number
@@ -254,12 +311,14 @@ class _Life:
             self._entry(day, 14 * 3600, "CRDT", 30_000 * YUAN, cash=True)
             self._entry(day, 16 * 3600, "CRDT", 28_000 * YUAN, cash=True)
         elif self.story == "DORMANT_WAKES" and age == 0:
-            self._add(9 * 3600, self._status(day, "DORMANT", "ENABLED"))
+            self._add(9 * 3600, self._status(day, "DORMANT", "ENABLED", "CLIENT_REQUEST"))
             self._entry(day, 9 * 3600 + 300, "CRDT", 80_000 * YUAN, payer="UNKNOWN")
         elif self.story == "CONSENT_WITHDRAWN" and age == 0:
             self._add(13 * 3600, self._withdrawn(day, "P2_PROFILE"))
         elif self.story == "COMPLAINT" and age == 0:
             self._add(13 * 3600, self._complaint(day))
+        elif self.story == "COMPLAINT" and age == 10:
+            self._add(15 * 3600, self._resolved(day))
 
     # --- facts --------------------------------------------------------------------------------
 
@@ -277,6 +336,7 @@ class _Life:
             client_id=self.client_id,
             client_type="CORPORATE" if self.corporate else "INDIVIDUAL",
             birth_date=None if self.corporate else born,
+            sex=None if self.corporate else self.random.choice("FM"),
             incorporation_date=born if self.corporate else None,
             nationality="CN",
             region=f"R{self.number % 31:02d}",
@@ -290,7 +350,7 @@ class _Life:
             business_date=day,
             client_id=self.client_id,
             kyc_level="FULL",
-            reviewed_at=dt.datetime.combine(day, dt.time(0, 1), dt.UTC),
+            reviewed_at=self.instant(day, 8 * 3600 + 60),
             next_review_date=day + dt.timedelta(days=365),
             pep=False,
             sanctions_hit=False,
@@ -306,14 +366,14 @@ class _Life:
             household_size=self.random.randrange(1, 6),
         )
 
-    def _consent(self, day: dt.date, purpose: Any) -> Fact:
+    def _consent(self, day: dt.date, second: int, purpose: Any) -> Fact:
         return cs.ConsentGranted(
             business_date=day,
             client_id=self.client_id,
             consent_id=f"{self.client_id}-{purpose}",
             purpose=purpose,
             legal_basis="CONSENT",
-            granted_at=dt.datetime.combine(day, dt.time(0, 3), dt.UTC),
+            granted_at=self.instant(day, second),
             text_version="2026-01",
             channel="BRANCH",
         )
@@ -324,7 +384,7 @@ class _Life:
             client_id=self.client_id,
             consent_id=f"{self.client_id}-{purpose}",
             purpose=purpose,
-            withdrawn_at=dt.datetime.combine(day, dt.time(5), dt.UTC),
+            withdrawn_at=self.instant(day, 13 * 3600),
             channel="MOBILE",
         )
 
@@ -338,6 +398,24 @@ class _Life:
             due_at=day + dt.timedelta(days=15),
         )
 
+    def _resolved(self, day: dt.date) -> Fact:
+        return it.ComplaintResolved(
+            business_date=day,
+            client_id=self.client_id,
+            complaint_id=f"{self.client_id}-C1",
+            outcome="EXPLAINED",
+        )
+
+    def _card_issued(self, day: dt.date) -> Fact:
+        return ac.CardIssued(
+            business_date=day,
+            card_id=f"{self.client_id}-K1",
+            account_id=self.account_id,
+            client_id=self.client_id,
+            card_product="GOLD" if self._income >= 25_000 * YUAN else "CLASSIC",
+            issued_date=day,
+        )
+
     def _opened(self, day: dt.date) -> Fact:
         return ac.AccountOpened(
             business_date=day,
@@ -349,13 +427,13 @@ class _Life:
             statement_frequency="MNTH",
         )
 
-    def _status(self, day: dt.date, before: Any, after: Any) -> Fact:
+    def _status(self, day: dt.date, before: Any, after: Any, reason: str) -> Fact:
         return ac.AccountStatusChanged(
             business_date=day,
             account_id=self.account_id,
             from_status=before,
             to_status=after,
-            reason="CLIENT_REQUEST",
+            reason=reason,
         )
 
     def _entry(
@@ -370,10 +448,12 @@ class _Life:
         cash: bool = False,
         mcc: str | None = None,
     ) -> None:
-        amount -= amount % 100  # to the fen
+        amount -= amount % FEN
         self._entry_no += 1
         self._balance += amount if side == "CRDT" else -amount
-        minute = self.random.randrange(60)
+        # Seconds grow with the entry number, so the balance chain is the time order.
+        self._last_second = max(second + self.random.randrange(60), self._last_second + 1)
+        by_card = self._card_day is not None and day >= self._card_day
         data = ac.TransactionPosted(
             business_date=day,
             account_id=self.account_id,
@@ -381,22 +461,17 @@ class _Life:
             amount=money_text(amount),
             currency=CURRENCY,
             credit_debit_indicator=side,
-            booking_datetime=dt.datetime.combine(day, dt.time(), dt.UTC),
-            initiator="THIRD_PARTY" if side == "CRDT" and payer else "CUSTOMER",
+            booking_datetime=self.instant(day, self._last_second),
+            initiator=_initiator(side, purpose, payer),
             is_cash=cash,
-            bank_transaction_code=_code(side, cash, mcc),
+            bank_transaction_code=_code(side, cash, by_card and mcc is not None),
             counterparty=ac.Counterparty(name_hash=payer) if payer else None,
             mcc=mcc,
             purpose=purpose,
             balance_after=money_text(self._balance),
             channel="BRANCH" if cash else "MOBILE",
         )
-        # Seconds grow with the entry number, so the balance chain is the time order.
-        self._add(max(second + minute, self._last_second() + 1), data)
-
-    def _last_second(self) -> int:
-        entries = [f.second for f in self._facts if isinstance(f.data, ac.TransactionPosted)]
-        return max(entries, default=0)
+        self._add(self._last_second, data)
 
     def _close_day(self, day: dt.date) -> None:
         data = ac.BalanceSnapshot(
@@ -411,6 +486,7 @@ class _Life:
 
     def _grant(self, day: dt.date) -> None:
         amount = money_text(self._instalment * self._loan_term)
+        self._add(9 * 3600 - 1, self._consent(day, 9 * 3600 - 1, "P3_BUREAU"))
         self._add(
             9 * 3600,
             cr.ApplicationSubmitted(
@@ -433,7 +509,7 @@ class _Life:
                 approved_amount=amount,
                 currency=CURRENCY,
                 term_months=self._loan_term,
-                rate="0.0435",
+                rate="0",
             ),
         )
         self._add(
@@ -445,7 +521,9 @@ class _Life:
                 tranche_no=1,
                 amount=amount,
                 currency=CURRENCY,
-                to_account_id=self.account_id,
+                # Paid to the seller, so the client's own account sees no entry.
+                payment_mode="ENTRUSTED",
+                payee=f"SELLER-{self.number % 89:02d}",
             ),
         )
 
@@ -468,14 +546,15 @@ class _Life:
             business_date=day,
             facility_id=self.facility_id,
             payment_id=f"{self.facility_id}-{number:03d}",
-            paid_at=dt.datetime.combine(day, dt.time(2), dt.UTC),
+            paid_at=self.instant(day, self._last_second),
             amount=amount,
             currency=CURRENCY,
             allocation=cr.Allocation(principal=amount),
             instalment_no=(number,),
             source_account=self.account_id,
         )
-        self._add(self._last_second() + 1, made)
+        self._last_second += 1
+        self._add(self._last_second, made)
 
     def _missed(self, day: dt.date, number: int, due: dt.date) -> Fact:
         return cr.RepaymentMissed(
@@ -489,22 +568,31 @@ class _Life:
         )
 
     def _penalty(self, day: dt.date) -> None:
+        basis = -self._balance
+        amount = max(FEN, basis // 2000 // FEN * FEN)
+        self._entry(day, 22 * 3600, "DBIT", amount, purpose="PENALTY")
         data = cr.PenaltyInterestCharged(
             business_date=day,
             facility_id=f"OD-{self.account_id}",
-            amount=money_text(max(minor_units("0.01"), -self._balance // 2000 // 100 * 100)),
+            amount=money_text(amount),
             currency=CURRENCY,
             account_id=self.account_id,
-            basis=money_text(-self._balance),
+            basis=money_text(basis),
             rate="0.18",
         )
-        self._add(22 * 3600, data)
+        self._add(self._last_second + 1, data)
 
 
-def _code(side: str, cash: bool, mcc: str | None) -> ac.BankTransactionCode:
+def _initiator(side: str, purpose: str | None, payer: str | None) -> Any:
+    if purpose == "PENALTY":
+        return "BANK"
+    return "THIRD_PARTY" if side == "CRDT" and payer else "CUSTOMER"
+
+
+def _code(side: str, cash: bool, by_card: bool) -> ac.BankTransactionCode:
     if cash:
         family, sub_family = "CNTR", "CDPT" if side == "CRDT" else "CWDL"
-    elif mcc:
+    elif by_card:
         family, sub_family = "CCRD", "POSD"
     else:
         family, sub_family = ("RCDT", "DMCT") if side == "CRDT" else ("ICDT", "DMCT")
