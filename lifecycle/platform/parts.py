@@ -125,5 +125,7 @@ def environment(part: Part, address: Address) -> dict[str, str]:
         "LIFECYCLE_PART": part.name,
         "LIFECYCLE_HEARTBEAT": str(address.heartbeat(part.name)),
         "PYTHONUNBUFFERED": "1",
+        # Airflow writes its process titles over its environment, and with it over our mark.
+        "SPT_NOENV": "1",
         **part.environment(address),
     }
