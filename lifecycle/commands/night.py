@@ -34,7 +34,9 @@ def nightly(
         out.print(_table(result["steps"]))
         out.print(f"published: {result['published']}   proof equal: {result['equal']}")
     if not result["published"]:
-        err.print("Not published: a newer business date is served, and an older one never replaces it.")
+        err.print(
+            "Not published: a newer business date is served, and an older one never replaces it."
+        )
     if not result["equal"]:
         raise AnswerIsNo(
             f"The night of {date} was run, but the stream's state differs from the log: "

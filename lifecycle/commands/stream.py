@@ -32,14 +32,18 @@ def bootstrap(as_json: AsJson = False) -> None:
         out.print(f"{created} offset rows created")
 
 
-def consume() -> None:
+def consume(as_json: AsJson = False) -> None:
     """Run one consumer until SIGTERM: gate, log, fold, rules, exactly once."""
     app.consume(settings.load(), _stop_on_signal())
+    if as_json:
+        print_json({"stopped": True})
 
 
-def relay() -> None:
+def relay(as_json: AsJson = False) -> None:
     """Publish the outbox to Kafka until SIGTERM."""
     app.relay(settings.load(), _stop_on_signal())
+    if as_json:
+        print_json({"stopped": True})
 
 
 def _stop_on_signal() -> threading.Event:
