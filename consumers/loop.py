@@ -1,4 +1,5 @@
-"""The consumer: poll raw bytes, hand them to `lifecycle.pipeline.ingest`, go on from the row.
+"""The consumer: poll raw bytes, hand them to `lifecycle.intake` and `lifecycle.pipeline`, go on
+from the row.
 
 Offsets live in PostgreSQL and move in the transaction of the data; what is committed to Kafka is
 only for lag dashboards. The loop never decodes, never sets a deserializer and never trusts the
@@ -14,21 +15,27 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
+from consumers.metrics import Metrics
 from consumers.topics import no_broker
 from lifecycle.alerts.decide import Decider
+from lifecycle.breaker import Breaker
 from lifecycle.clients.state import ClientState
 from lifecycle.errors import Fenced, NotRunning, OffsetImpossible
 from lifecycle.events import SOURCE_TOPICS
-from lifecycle.pipeline import Prepared, commit, prepare
+from lifecycle.intake import Prepared, prepare, raw_columns
+from lifecycle.limits import Limits
+from lifecycle.pipeline import commit
 from lifecycle.ports import Batch, Gate, IngestStore, OffsetBook, Record
 
 log = structlog.get_logger()
@@ -42,6 +49,8 @@ CACHED_CLIENTS_MAX = 200_000
 WATCHDOG_SECONDS = 60
 """A loop that does not come round in this time is stuck: dump all stacks and exit."""
 KAFKA_COMMIT_SECONDS = 1.0
+STOPS_SECONDS = 2.0
+"""How often a consumer with stopped partitions asks whether a person let them go on."""
 RECONNECT_SECONDS_MIN = 0.5
 RECONNECT_SECONDS_MAX = 10.0
 
@@ -69,11 +78,14 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._group = group
         self.consumer: PollableConsumer | None = None
         self.next: dict[tuple[str, int], int] = {}
+        self.stopped: set[tuple[str, int]] = set()
+        """Partitions the breaker stopped: assigned, paused, their offset untouched."""
         self.cache: dict[str, ClientState] = {}
         self.error: Exception | None = None
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         self.next = {}
+        self.stopped = set()
         self.cache = {}
 
     def on_partitions_assigned(self, assigned: Any) -> None:
@@ -87,6 +99,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Go to the stored offsets of these partitions. Raises OffsetImpossible for a missing row."""
         assert self.consumer is not None
         rows = self._book.offsets(self._group)
+        stops = self._book.stops(self._group)
         self.cache = {}
         taken = {}
         for tp in partitions:
@@ -99,6 +112,27 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
             self.consumer.seek(tp, rows[place])
             taken[place] = rows[place]
         self.next = taken
+        self.stopped = set()
+        self.stop({place for place in taken if place in stops})
+
+    def stop(self, places: set[tuple[str, int]]) -> None:
+        """Read these partitions no further."""
+        assert self.consumer is not None
+        self.stopped |= places
+        self.consumer.pause(*(TopicPartition(*place) for place in places))
+
+    def go_on(self) -> set[tuple[str, int]]:
+        """Read on where a person said so, from the stored offset; return those partitions."""
+        assert self.consumer is not None
+        freed = self.stopped - self._book.stops(self._group).keys()
+        if freed:
+            rows = self._book.offsets(self._group)
+            for place in freed:
+                self.consumer.seek(TopicPartition(*place), rows[place])
+                self.next[place] = rows[place]
+            self.consumer.resume(*(TopicPartition(*place) for place in freed))
+            self.stopped -= freed
+        return freed
 
 
 class Loop:
@@ -116,6 +150,8 @@ class Loop:
         gate: Gate,
         open_store: Callable[[], IngestStore],
         rules: Decider,
+        limits: Limits,
+        metrics: Metrics,
         heartbeat: Path | None,
     ) -> None:
         self._join = join
@@ -124,10 +160,14 @@ class Loop:
         self._open_store = open_store
         self._store: IngestStore | None = None
         self._rules = rules
+        self._limits = limits
+        self._breaker = Breaker(limits)
+        self._metrics = metrics
         self._heartbeat = heartbeat
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._writing: Future[Batch] | None = None
         self._kafka_commit_due = 0.0
+        self._stops_due = 0.0
         self._reconnect_seconds = RECONNECT_SECONDS_MIN
 
     def run(self, stop: threading.Event) -> None:
@@ -137,6 +177,7 @@ class Loop:
             faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
             if self._heartbeat:
                 self._heartbeat.touch()
+            self._metrics.turned(len(self._owned.cache), len(self._owned.stopped))
             self.step()
         self._written()
         faulthandler.cancel_dump_traceback_later()
@@ -149,12 +190,12 @@ class Loop:
         """Poll once, prepare what came, and hand it to the writer when the one before is done."""
         if self._store is None and not self._connect():
             return
+        self._look_at_stops()
         records = self._poll()
-        prepared = (
-            prepare(records, gate=self._gate, now=dt.datetime.now(dt.UTC)) if records else None
-        )
+        polled_at = time.perf_counter()
+        prepared = self._prepare(records) if records else None
         if self._written() and prepared:
-            self._write(prepared)
+            self._write(prepared, polled_at)
 
     def _poll(self) -> list[Record]:
         """Records that follow the owned offsets; a record read twice after a seek is dropped."""
@@ -165,15 +206,32 @@ class Loop:
             raise self._impossible(error) from error
         if self._owned.error:
             raise self._owned.error
-        owned = self._owned.next
-        return [
-            Record(r.topic, r.partition, r.offset, r.key, r.value)
-            for tp, batch in sorted(polled.items())
-            for r in batch
-            if r.offset >= owned.get((tp.topic, tp.partition), r.offset + 1)
-        ]
+        records: list[Record] = []
+        for tp, batch in sorted(polled.items()):
+            place = (tp.topic, tp.partition)
+            start = self._owned.next.get(place)
+            if start is not None and place not in self._owned.stopped:
+                records += [
+                    Record(r.topic, r.partition, r.offset, r.key, r.value)
+                    for r in batch
+                    if r.offset >= start
+                ]
+        return records
 
-    def _write(self, prepared: Prepared) -> None:
+    def _prepare(self, records: Sequence[Record]) -> Prepared:
+        prepared = prepare(
+            records,
+            gate=self._gate,
+            limits=self._limits,
+            breaker=self._breaker,
+            now=dt.datetime.now(dt.UTC),
+        )
+        self._metrics.prepared(prepared)
+        # Whatever becomes of this batch, nothing behind the point where a partition stops is read.
+        self._owned.stop({(stop.topic, stop.partition) for stop in prepared.stops})
+        return prepared
+
+    def _write(self, prepared: Prepared, polled_at: float) -> None:
         """Start writing; the owned offsets run ahead of the rows by this one batch."""
         owned = self._owned
         ends = {(r.topic, r.partition): r.offset + 1 for r in prepared.records}
@@ -182,11 +240,21 @@ class Loop:
         starts = dict(owned.next)
         owned.next.update(ends)
         if len(owned.cache) > CACHED_CLIENTS_MAX:
-            owned.cache.clear()
+            _forget_oldest(owned.cache, CACHED_CLIENTS_MAX // 2)
         assert self._store is not None
-        self._writing = self._writer.submit(
-            commit, prepared, starts, store=self._store, rules=self._rules, cache=owned.cache
-        )
+        self._writing = self._writer.submit(self._commit, prepared, starts, polled_at)
+
+    def _commit(
+        self, prepared: Prepared, starts: Mapping[tuple[str, int], int], polled_at: float
+    ) -> Batch:
+        """On the writer's thread."""
+        assert self._store is not None
+        with self._metrics.committing():
+            batch = commit(
+                prepared, starts, store=self._store, rules=self._rules, cache=self._owned.cache
+            )
+        self._metrics.committed(batch, time.perf_counter() - polled_at)
+        return batch
 
     def _written(self) -> bool:
         """Wait for the batch that is being written. False when it did not come through."""
@@ -194,16 +262,33 @@ class Loop:
             return True
         writing, self._writing = self._writing, None
         try:
-            writing.result()
+            batch = writing.result()
         except Fenced as fence:
             log.warning("fenced", reason=str(fence))
+            self._metrics.fenced()
+            self._breaker.forget()
             self._owned.take(self._consumer.assignment())
             return False
         except NotRunning as error:
             self._disconnect(error)
             return False
+        for stop in batch.stops:
+            log.error("partition_stopped", **msgspec.structs.asdict(stop))
         self._commit_to_kafka()
         return True
+
+    def _look_at_stops(self) -> None:
+        if not self._owned.stopped or self._writing or time.monotonic() < self._stops_due:
+            return
+        self._stops_due = time.monotonic() + STOPS_SECONDS
+        try:
+            freed = self._owned.go_on()
+        except NotRunning as error:
+            log.warning("stops_unknown", reason=str(error))
+            return
+        if freed:
+            self._breaker.forget()
+            log.info("partitions_go_on", places=sorted(freed))
 
     def _commit_to_kafka(self) -> None:
         # For dashboards only, and never waited for: the offset row is the authority.
@@ -227,22 +312,22 @@ class Loop:
             return False
         self._reconnect_seconds = RECONNECT_SECONDS_MIN
         assigned = self._consumer.assignment()
+        self._consumer.resume(*assigned)
+        self._breaker.forget()
         self._owned.take(assigned)
         self._owned.error = None
-        self._consumer.resume(*assigned)
         return True
 
     def _disconnect(self, error: NotRunning) -> None:
         """The outcome of the last transaction is unknown; the offset row will tell."""
         log.warning("database_lost", reason=str(error))
+        self._metrics.disconnected()
         assert self._store is not None
         self._store.close()
         self._store = None
 
     def _warm_up(self) -> None:
         # The first validations cost hundreds of milliseconds; pay them before joining the group.
-        from lifecycle.pipeline import raw_columns
-
         for rows in (1, 100, 1000):
             self._gate.check("raw", raw_columns({}, rows), rows)
         gc.collect()
@@ -255,6 +340,12 @@ class Loop:
             "log (retention passed it, or the topic was recreated): compare `lifecycle status` "
             "with the broker, then restore the topic or correct the row in consumer_offset."
         )
+
+
+def _forget_oldest(cache: dict[str, ClientState], number: int) -> None:
+    """A state that is needed again is read back from the store."""
+    for client in list(islice(cache, number)):
+        del cache[client]
 
 
 def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> KafkaConsumer:

@@ -1,8 +1,9 @@
 """The gate: one Great Expectations suite per stage, judged over named columns.
 
-Row rules arrive as boolean check columns (`ck_...`), so a few expectations judge many rows:
-a validation costs tens of milliseconds whatever the number of rows. The first pass asks for
-booleans only; only when it fails, a second pass asks which rows.
+Row rules arrive as boolean check columns (`ck_...`), so a few expectations judge many rows: a
+validation costs milliseconds a batch, whatever the number of rows. Check columns that hold only
+True are judged together (their row-wise sum must be their number) and cheaply; each of the others
+is judged by its own expectation, which names the rows.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Rule(NamedTuple):
     zh: str
     en: str
     expectation: gxe.Expectation
+    min_rows: int = 1
+    """A rule about the whole of a batch says nothing of a handful of rows."""
 
 
 def check_column(id: str, column: str, reason: str, action: Action, zh: str, en: str) -> Rule:
@@ -53,49 +56,75 @@ class GreatExpectationsGate:
         source = self._context.data_sources.add_pandas("batch")
         asset = source.add_dataframe_asset("columns")
         self._batch_definition = asset.add_batch_definition_whole_dataframe("all")
-        self._suites: dict[str, tuple[tuple[Rule, ...], gx.ExpectationSuite]] = {}
+        self._suites: dict[tuple[str, tuple[str, ...], int], gx.ExpectationSuite] = {}
 
     def check(self, stage: str, columns: Mapping[str, Any], rows: int) -> Verdict:
         started = time.perf_counter()
-        rules, suite = self._suite(stage)
-        failures = self._failures(rules, suite, columns, rows)
+        every: tuple[Rule, ...] = import_module(f"expectations.{stage}").RULES
+        rules = tuple(rule for rule in every if rows >= rule.min_rows)
+        evaluated, expected, failures = self._judge(stage, rules, columns, rows)
         return Verdict(
             stage=stage,
             success=not failures,
             rows=rows,
-            evaluated=self._evaluated,
-            expected=len(rules) + 1,
+            evaluated=evaluated,
+            expected=expected,
             milliseconds=round((time.perf_counter() - started) * 1000, 3),
             failures=tuple(failures),
         )
 
-    def _suite(self, stage: str) -> tuple[tuple[Rule, ...], gx.ExpectationSuite]:
-        if stage not in self._suites:
-            rules: tuple[Rule, ...] = import_module(f"expectations.{stage}").RULES
-            self._suites[stage] = (rules, _suite_of(stage, rules))
-        return self._suites[stage]
-
-    def _failures(
-        self,
-        rules: tuple[Rule, ...],
-        suite: gx.ExpectationSuite,
-        columns: Mapping[str, Any],
-        rows: int,
-    ) -> list[Failure]:
-        self._evaluated = 0
+    def _judge(
+        self, stage: str, rules: tuple[Rule, ...], columns: Mapping[str, Any], rows: int
+    ) -> tuple[int, int, list[Failure]]:
+        """How many expectations were evaluated, how many should have been, and what failed."""
         if rows == 0:
-            return [_closed("EMPTY_BATCH", "no rows reached the gate")]
+            return 0, 1, [_closed("EMPTY_BATCH", "no rows reached the gate")]
+        if not rules:
+            return 0, 1, [_closed("NO_EXPECTATIONS", "the stage has no expectation to judge by")]
         frame = _frame(columns)
         if frame.isna().any(axis=None):
-            return [_closed("NULLS", "a column that is judged as a whole has missing values")]
-        batch = self._batch_definition.get_batch({"dataframe": frame})
-        parameters = {"rows": rows}
-        quick = batch.validate(suite, result_format=_BOOLEANS, expectation_parameters=parameters)
-        self._evaluated = len(quick.results)
-        if quick.success and self._evaluated == len(rules) + 1:
-            return []
-        result = batch.validate(suite, result_format=_ROWS, expectation_parameters=parameters)
-        return _read(result, rules)
+            return 0, 1, [_closed("NULLS", "a column that is judged as a whole has missing values")]
+        doubted = tuple(r.id for r in rules if _is_check(r) and not _all_true(frame, r))
+        suite = self._suite(stage, rules, doubted)
+        result = self._batch_definition.get_batch({"dataframe": frame}).validate(
+            suite,
+            result_format=_ROWS if doubted else _BOOLEANS,
+            expectation_parameters={"rows": rows},
+        )
+        return len(result.results), len(suite.expectations), _read(result, suite, rules)
+
+    def _suite(
+        self, stage: str, rules: tuple[Rule, ...], doubted: tuple[str, ...]
+    ) -> gx.ExpectationSuite:
+        key = (stage, doubted, len(rules))
+        if key not in self._suites:
+            self._suites[key] = _suite_of(" ".join(map(str, key)), rules, doubted)
+        return self._suites[key]
+
+
+def _suite_of(name: str, rules: tuple[Rule, ...], doubted: tuple[str, ...]) -> gx.ExpectationSuite:
+    """The row count, the check columns nobody doubts as one, and every other rule by itself.
+
+    Each expectation is marked with the rules it judges, so that results can be told apart.
+    """
+    together = [r for r in rules if _is_check(r) and r.id not in doubted]
+    if len(together) < 2:
+        together = []
+    alone = [r for r in rules if r not in together]
+    expectations = [
+        gxe.ExpectTableRowCountToEqual(value={"$PARAMETER": "rows"}, meta={"rules": []}),
+        *(r.expectation.copy(update={"meta": {"rules": [r.id]}}) for r in alone),
+    ]
+    if together:
+        expectations.append(
+            gxe.ExpectMulticolumnSumToEqual(
+                column_list=[r.expectation.column for r in together],
+                sum_total=len(together),
+                ignore_row_if="never",
+                meta={"rules": [r.id for r in together]},
+            )
+        )
+    return gx.ExpectationSuite(name=name, expectations=expectations)
 
 
 def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -107,30 +136,47 @@ def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
     return frame
 
 
-def _suite_of(stage: str, rules: tuple[Rule, ...]) -> gx.ExpectationSuite:
-    """The rules plus the row count, each marked with its rule id so that results can be told apart."""
-    count = gxe.ExpectTableRowCountToEqual(value={"$PARAMETER": "rows"}, meta={"rule": ""})
-    marked = [rule.expectation.copy(update={"meta": {"rule": rule.id}}) for rule in rules]
-    return gx.ExpectationSuite(name=stage, expectations=[count, *marked])
+def _is_check(rule: Rule) -> bool:
+    """Whether the rule asks that a whole check column is True."""
+    expectation = rule.expectation
+    return (
+        isinstance(expectation, gxe.ExpectColumnValuesToBeInSet)
+        and expectation.column.startswith("ck_")
+        and expectation.value_set == [True]
+        and expectation.mostly == 1
+    )
 
 
-def _read(result: Any, rules: tuple[Rule, ...]) -> list[Failure]:
+def _all_true(frame: pd.DataFrame, rule: Rule) -> bool:
+    column = rule.expectation.column
+    return column not in frame or bool(frame[column].all())
+
+
+def _read(result: Any, suite: gx.ExpectationSuite, rules: tuple[Rule, ...]) -> list[Failure]:
     """Failed expectations -> failures. What was not evaluated, or raised, blocks."""
-    seen = {r.expectation_config.meta["rule"]: r for r in result.results}
+    outcomes = {tuple(r.expectation_config.meta["rules"]): r for r in result.results}
+    by_id = {rule.id: rule for rule in rules}
     failures = []
-    if not seen.get("") or not seen[""].success:
-        failures.append(_closed("ROW_COUNT", "the gate did not see every row"))
-    for rule in rules:
-        outcome = seen.get(rule.id)
+    for expectation in suite.expectations:
+        judged = tuple(expectation.meta["rules"])
+        outcome = outcomes.get(judged)
         if outcome is None or _raised(outcome):
-            failures.append(_closed("NOT_EVALUATED", f"{rule.id} could not be evaluated"))
+            names = ", ".join(judged) or "the row count"
+            failures.append(_closed("NOT_EVALUATED", f"{names} could not be evaluated"))
         elif not outcome.success:
-            rows = tuple(outcome.result.get("unexpected_index_list") or ())
-            count = outcome.result.get("unexpected_count", len(rows))
-            failures.append(
-                Failure(rule.id, rule.reason, rule.action, rows, count, rule.zh, rule.en)
-            )
+            failures.append(_failure(judged, by_id, outcome.result))
     return failures
+
+
+def _failure(judged: tuple[str, ...], by_id: Mapping[str, Rule], result: Any) -> Failure:
+    if not judged:
+        return _closed("ROW_COUNT", "the gate did not see every row")
+    if len(judged) > 1:
+        return _closed("NOT_EVALUATED", "check columns failed together that hold only True")
+    rule = by_id[judged[0]]
+    rows = tuple(result.get("unexpected_index_list") or ())
+    count = result.get("unexpected_count", len(rows))
+    return Failure(rule.id, rule.reason, rule.action, rows, count, rule.zh, rule.en)
 
 
 def _raised(outcome: Any) -> bool:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from lifecycle.adapters.alert_store import AlertStore
     from lifecycle.alerts.dispatch import Dispatched
     from lifecycle.alerts.owners import Owner
+    from lifecycle.alerts.rules import RuleSet
+    from lifecycle.limits import Limits
     from lifecycle.nightly import Nightly, StepResult
-    from lifecycle.ports import Channel, EventSource
+    from lifecycle.ports import Channel, EventSource, IngestStore
     from lifecycle.proof import Proof
     from lifecycle.sources.simulator import SimulatorSource
 
@@ -52,30 +54,57 @@ def bootstrap(settings: Settings) -> int:
 
 def consume(settings: Settings, stop: threading.Event) -> None:
     """Run one consumer until `stop` is set."""
+    from consumers.lag import lag
     from consumers.loop import Loop, Ownership, kafka_consumer
+    from consumers.metrics import Metrics
     from expectations.gate import GreatExpectationsGate
-    from lifecycle.adapters.ingest_store import PostgresIngestStore, PostgresOffsetBook
+    from lifecycle.adapters.ingest_store import PostgresOffsetBook
     from lifecycle.alerts.decide import decider
     from lifecycle.alerts.rules import load_rules
 
     rule_set = load_rules(settings.rules)
-    gate = GreatExpectationsGate()
-    ownership = Ownership(PostgresOffsetBook(settings.database_url), settings.consumer_group)
-    loop = Loop(
+    book = PostgresOffsetBook(settings.database_url)
+    metrics = Metrics()
+    if settings.metrics_port:
+        metrics.serve(
+            settings.metrics_port,
+            lambda: lag(
+                settings.kafka_bootstrap,
+                settings.partitions,
+                book.offsets(settings.consumer_group),
+            ),
+            int(os.environ.get("LIFECYCLE_RESTARTS", "0")),
+        )
+    ownership = Ownership(book, settings.consumer_group)
+    Loop(
         lambda: kafka_consumer(settings.kafka_bootstrap, settings.consumer_group, ownership),
         ownership,
-        gate=gate,
-        open_store=lambda: PostgresIngestStore(
-            settings.database_url,
-            group=settings.consumer_group,
-            consumer=f"{os.uname().nodename}/{os.getpid()}",
-            code_version=settings.code_version,
-            rules=rule_set,
-        ),
+        gate=GreatExpectationsGate(),
+        open_store=lambda: _ingest_store(settings, rule_set, "consume"),
         rules=decider(rule_set),
+        limits=ingest_limits(settings),
+        metrics=metrics,
         heartbeat=_heartbeat(),
+    ).run(stop)
+
+
+def ingest_limits(settings: Settings) -> Limits:
+    """What the consumers accept and when they stop."""
+    from lifecycle.limits import limits
+
+    return limits(_operations_figures(settings))
+
+
+def _ingest_store(settings: Settings, rule_set: RuleSet, what: str) -> IngestStore:
+    from lifecycle.adapters.ingest_store import PostgresIngestStore
+
+    return PostgresIngestStore(
+        settings.database_url,
+        group=settings.consumer_group,
+        consumer=f"{what}/{os.uname().nodename}/{os.getpid()}",
+        code_version=settings.code_version,
+        rules=rule_set,
     )
-    loop.run(stop)
 
 
 def relay(settings: Settings, stop: threading.Event) -> None:

@@ -135,7 +135,7 @@ def _staged(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
         "staged", {name: _array(checked[name]) for name in CHECKS}, business_date, night
     )
     held = {
-        positions[row]: (failure.reason, failure.reason_en)
+        positions[row]: (failure.reason, failure.expectation, failure.reason_en)
         for row, failure in verdict.quarantined().items()
     }
     share = len(held) / max(1, len(positions))

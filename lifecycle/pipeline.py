@@ -1,18 +1,19 @@
 """THE PATH of a fact, in order.
 
-    topic -> decode -> gate "raw" -> one transaction:
-        inbox -> log -> fold -> rules -> state, alerts, quarantine, outbox -> offsets
+    topic -> decode -> gate "raw"                                      (lifecycle.intake)
+          -> one transaction:
+        inbox -> what waits, what is released -> fold -> rules
+              -> log, state, alerts, quarantine, outbox -> offsets
     night -> seal -> gate "staged" -> profiles -> gate -> scores -> gate -> alerts -> gate
-          -> publish -> prove                                        (lifecycle.nightly)
+          -> publish -> prove                                          (lifecycle.nightly)
 
-`prepare` and `commit` are the stream's half. They are given bytes and ports, and read no clock.
+Given bytes and ports; reads no clock.
 """
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,67 +21,39 @@ import msgspec
 
 from lifecycle.alerts.alert import Alert, Repeat, evidence_rows
 from lifecycle.alerts.decide import Decider, decide
-from lifecycle.clients.state import ClientState
-from lifecycle.errors import GateFailed
-from lifecycle.events import Event, InvalidEvent, decode
+from lifecycle.clients.state import ClientState, introduces, waits_for
+from lifecycle.errors import AnswerIsNo, Fenced
 from lifecycle.events.catalogue import ALERT, QUARANTINE
+from lifecycle.inbox import NOTHING, Sorted, sort
+from lifecycle.intake import Prepared
 from lifecycle.ports import (
+    Arrived,
     Batch,
-    Gate,
+    Identity,
     IngestStore,
     IngestUnit,
     OffsetMove,
     OutboxMessage,
+    Parked,
     Quarantined,
     RaisedAlert,
     Record,
-    Verdict,
 )
-
-FUTURE_TOLERANCE = dt.timedelta(minutes=5)
-"""CloudEvents `time` may run this far ahead of the consumer's clock."""
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
-_COLUMN_OF_REASON = {
-    "UNPARSABLE": "ck_parsable",
-    "ENVELOPE": "ck_envelope",
-    "SPECVERSION": "ck_envelope",
-    "UNKNOWN_TYPE": "ck_type",
-    "SCHEMA": "ck_schema",
-    "KEY_MISMATCH": "ck_key",
-    "FUTURE_TIME": "ck_not_future",
-}
 
+class _Folded(msgspec.Struct):
+    """What folding a batch gives, filled fact by fact."""
 
-class Prepared(msgspec.Struct, frozen=True):
-    """A micro-batch after decoding and the gate, before anything is stored."""
-
-    records: Sequence[Record]
-    now: dt.datetime
-    events: dict[int, Event]
-    """Position in the batch -> event, also of refused ones that could be decoded."""
-    verdict: Verdict
-    held: dict[int, Quarantined]
-    """Position in the batch -> what goes to quarantine."""
-    digests: dict[int, bytes]
-    """Position -> sha256 of the record's value, of the rows that are not held."""
-
-
-def prepare(records: Sequence[Record], *, gate: Gate, now: dt.datetime) -> Prepared:
-    """Decode and judge. Touches no store, so it may run while the batch before is written.
-
-    Raises GateFailed when the gate could not vouch for the batch.
-    """
-    events, refused = _decode_all(records, now)
-    verdict = gate.check("raw", raw_columns(refused, len(records)), len(records))
-    held = _held(verdict, records, events, refused)
-    digests = {
-        i: hashlib.sha256(record.value or b"").digest()
-        for i, record in enumerate(records)
-        if i not in held
-    }
-    return Prepared(records, now, events, verdict, held, digests)
+    states: dict[str, ClientState]
+    waiting: dict[str, list[Parked]]
+    """client -> what waits, in order of arrival."""
+    facts: list[Arrived] = []
+    alerts: list[RaisedAlert] = []
+    repeats: dict[str, Repeat] = {}
+    released: list[Parked] = []
+    """Facts of earlier batches that wait no longer."""
 
 
 def commit(
@@ -97,127 +70,160 @@ def commit(
     cache holds the new states. Raises Fenced (nothing stored: re-read offsets, drop the cache) or
     NotRunning (unknown: the offset row will tell).
     """
-    events, held = prepared.events, dict(prepared.held)
     with store.transaction() as unit:
-        accepted, duplicates, reused = _unseen(unit, events, prepared.digests)
-        for i in reused:
-            held[i] = _quarantined(prepared.records[i], events[i], "ID_REUSE", _ID_REUSED)
-        facts = [events[i] for i in accepted]
-        states = _states(unit, cache, facts)
-        facts_before = {client: state.facts for client, state in states.items()}
-        alerts, repeats = _fold(facts, states, rules)
-        batch = Batch(
-            ingested_at=prepared.now,
-            rules_hash=rules.rules_hash,
-            verdict=prepared.verdict,
-            events=facts,
-            payloads=[prepared.records[i].value or b"" for i in accepted],
-            digests=[prepared.digests[i] for i in accepted],
-            states=states,
-            facts_before=facts_before,
-            alerts=alerts,
-            repeats=repeats,
-            quarantined=[held[i] for i in sorted(held)],
-            outbox=_outbox(alerts, held, prepared.now),
-            moves=_moves(prepared.records, starts, held, duplicates),
-        )
+        found = _put(unit, prepared.identities)
+        batch, states = _batch(prepared, found, unit, rules, cache)
+        moves = _moves(prepared, starts, batch, found)
+        batch = msgspec.structs.replace(batch, moves=moves)
         unit.write(batch)
-    cache.update(states)
+    for client, state in states.items():
+        # Put at the end: the cache's order is the order of last use, the oldest goes first.
+        cache.pop(client, None)
+        cache[client] = state
     return batch
 
 
-def _decode_all(
-    records: Sequence[Record], now: dt.datetime
-) -> tuple[dict[int, Event], dict[int, InvalidEvent]]:
-    """Position in the batch -> event, and position -> why it was refused."""
-    events: dict[int, Event] = {}
-    refused: dict[int, InvalidEvent] = {}
-    limit = now + FUTURE_TOLERANCE
-    for i, record in enumerate(records):
-        try:
-            event = decode(record.value, record.key, record.topic, record.partition, record.offset)
-        except InvalidEvent as error:
-            refused[i] = error
-            continue
-        events[i] = event
-        if event.time > limit:
-            refused[i] = InvalidEvent("FUTURE_TIME", f"time {event.time.isoformat()} is ahead")
-    return events, refused
+def release(prepared: Prepared, quarantine_id: int, *, store: IngestStore, rules: Decider) -> Batch:
+    """Store one record that comes back from quarantine; it moves no offset.
+
+    What waited for it is released with it, and the rules decide on all of it. Raises AnswerIsNo
+    when the record is refused again, or is there already.
+    """
+    with store.transaction() as unit:
+        # The client's consumer must not park a fact while we bring what it waits for.
+        unit.lock(sorted({event.client_id for event in prepared.events.values()}))
+        found = _put(unit, prepared.identities)
+        refused = [held.reason for held in prepared.held.values()] or list(found.refused.values())
+        if refused:
+            raise AnswerIsNo(
+                f"Record {quarantine_id} is refused again ({', '.join(refused)}): "
+                f"`lifecycle quarantine show {quarantine_id}` says what is wrong with it."
+            )
+        if found.duplicates:
+            raise AnswerIsNo(
+                f"Record {quarantine_id} says what was accepted already: discard it instead."
+            )
+        batch, _ = _batch(prepared, found, unit, rules, {}, quarantine_id)
+        unit.write(batch)
+    return batch
 
 
-def raw_columns(refused: Mapping[int, InvalidEvent], rows: int) -> dict[str, list[bool]]:
-    """The check columns of stage "raw": one boolean column per way to be refused."""
-    columns = {name: [True] * rows for name in _COLUMN_OF_REASON.values()}
-    for i, error in refused.items():
-        columns[_COLUMN_OF_REASON[error.reason]][i] = False
-    return columns
+def orphan(store: IngestStore, parked_before: dt.datetime, limit: int, now: dt.datetime) -> int:
+    """Put facts that have waited too long into quarantine; return how many.
+
+    The inbox forgets them, so that each may be released when what it refers to is there.
+    """
+    with store.transaction() as unit:
+        orphans = unit.orphans(parked_before, limit)
+        held = [_orphaned(parked) for parked in orphans]
+        if orphans:
+            unit.hold(orphans, held, [_quarantine_message(h, now) for h in held], now)
+    return len(orphans)
 
 
-def _held(
-    verdict: Verdict,
-    records: Sequence[Record],
-    events: Mapping[int, Event],
-    refused: Mapping[int, InvalidEvent],
-) -> dict[int, Quarantined]:
-    """The rows the gate keeps out. A gate that did not see what decoding saw fails closed."""
-    if verdict.blocking:
-        reasons = "; ".join(f.reason_en for f in verdict.blocking)
-        raise GateFailed(
-            f"Gate raw could not vouch for a batch of {len(records)} records: {reasons}."
-        )
-    rows = verdict.quarantined()
-    if rows.keys() != refused.keys():
-        raise GateFailed(
-            f"Gate raw named {len(rows)} bad records where decoding refused {len(refused)}: "
-            "the suite in expectations/raw.py does not match the check columns."
-        )
-    return {
-        i: _quarantined(records[i], events.get(i), refused[i].reason, refused[i].detail)
-        for i in rows
-    }
+def _batch(
+    prepared: Prepared,
+    found: Sorted,
+    unit: IngestUnit,
+    rules: Decider,
+    cache: Mapping[str, ClientState],
+    quarantine_id: int | None = None,
+) -> tuple[Batch, dict[str, ClientState]]:
+    """The batch as it will be stored, its offsets not moved yet; and all states it looked at."""
+    facts = _arrived(prepared, found, quarantine_id)
+    held = prepared.held | {i: _refused(prepared, i, reason) for i, reason in found.refused.items()}
+    states = _states(unit, cache, facts)
+    before = dict(states)
+    folded = _fold(facts, states, _waiting(unit, facts), rules)
+    batch = Batch(
+        ingested_at=prepared.now,
+        rules_hash=rules.rules_hash,
+        verdict=prepared.verdict,
+        facts=folded.facts,
+        states={c: s for c, s in states.items() if s is not before[c]},
+        facts_before={c: s.facts for c, s in before.items()},
+        alerts=folded.alerts,
+        repeats=folded.repeats,
+        quarantined=[held[i] for i in sorted(held)],
+        parked=[p for some in folded.waiting.values() for p in some if p.parked_id is None],
+        unparked=[p for p in folded.released if p.parked_id is not None],
+        corrections=_corrections(prepared, found),
+        gaps=_gaps(before, states),
+        outbox=_outbox(folded.alerts, held, prepared.now),
+        moves=[],
+        stops=prepared.stops,
+        released_from=quarantine_id,
+    )
+    return batch, states
 
 
-_ID_REUSED = "an event with this source and id was accepted before with other bytes"
+def _put(unit: IngestUnit, identities: Mapping[int, Identity]) -> Sorted:
+    """Put what is new into the inbox. Most batches bring nothing twice, so that is tried first."""
+    found = sort(identities, NOTHING)
+    seen = unit.put(*_entries(identities, found))
+    if seen.ids or seen.keys:
+        found = sort(identities, seen)
+        seen = unit.put(*_entries(identities, found))
+        if seen.ids or seen.keys:
+            raise Fenced("Another writer put the same facts into the inbox.")
+    return found
 
 
-def _quarantined(record: Record, event: Event | None, reason: str, detail: str) -> Quarantined:
-    return Quarantined(
-        record=record,
-        reason=reason,
-        detail=detail[:500],
-        event_id=event.id if event else None,
-        client_id=event.client_id if event else None,
+def _entries(
+    identities: Mapping[int, Identity], found: Sorted
+) -> tuple[list[Identity], set[bytes]]:
+    """What goes into the inbox, and the business keys whose holder is corrected by it."""
+    return (
+        [identities[i] for i in found.new],
+        {identities[i].business_key for i in found.corrections},
     )
 
 
-def _unseen(
-    unit: IngestUnit, events: Mapping[int, Event], digests: Mapping[int, bytes]
-) -> tuple[list[int], list[int], list[int]]:
-    """Positions of facts not seen before, of exact duplicates, and of ids used for other bytes."""
-    first: dict[bytes, int] = {}
-    again: list[int] = []
-    for i in digests:
-        if events[i].key in first:
-            again.append(i)
-        else:
-            first[events[i].key] = i
-    known = unit.accept({key: digests[i] for key, i in first.items()})
-    accepted = [i for key, i in first.items() if key not in known]
-    repeated = [*(i for key, i in first.items() if key in known), *again]
-    duplicates: list[int] = []
-    reused: list[int] = []
-    for i in repeated:
-        key = events[i].key
-        same = digests[i] == known.get(key, digests[first[key]])
-        (duplicates if same else reused).append(i)
-    return accepted, duplicates, reused
+def _corrections(prepared: Prepared, found: Sorted) -> dict[bytes, bytes]:
+    return {
+        corrected: prepared.identities[i].event_key for i, corrected in found.corrections.items()
+    }
+
+
+def _arrived(prepared: Prepared, found: Sorted, quarantine_id: int | None) -> list[Arrived]:
+    facts = []
+    for i in found.new:
+        event = prepared.events[i]
+        correction, waited = i in found.corrections, quarantine_id is not None
+        if correction or waited:
+            event = msgspec.structs.replace(event, correction=correction, waited=waited)
+        facts.append(Arrived(event, prepared.records[i].value or b"", quarantine_id))
+    return facts
+
+
+_REFUSED = {
+    "ID_REUSE": ("inbox-01", "an event with this source and id was accepted with other data"),
+    "IDEMPOTENCY_CONFLICT": (
+        "inbox-02",
+        "a fact with this business key was accepted with other data and no lower sequence",
+    ),
+}
+
+
+def _refused(prepared: Prepared, position: int, reason: str) -> Quarantined:
+    event = prepared.events[position]
+    expectation, detail = _REFUSED[reason]
+    record = prepared.records[position]
+    return Quarantined(record, reason, detail, expectation, event.id, event.client_id)
+
+
+def _orphaned(parked: Parked) -> Quarantined:
+    event, payload, _ = parked.arrived
+    record = Record(event.topic, event.partition, event.offset, event.client_id.encode(), payload)
+    detail = f"{parked.waits_for} did not come in time"
+    return Quarantined(record, "ORPHANED", detail, "parked-01", event.id, event.client_id)
 
 
 def _states(
-    unit: IngestUnit, cache: Mapping[str, ClientState], facts: Sequence[Event]
+    unit: IngestUnit, cache: Mapping[str, ClientState], facts: Sequence[Arrived]
 ) -> dict[str, ClientState]:
     """The state of every client the batch touches: cached, stored or new."""
-    clients = {fact.client_id for fact in facts}
+    clients = {fact.event.client_id for fact in facts}
     missing = [client for client in clients if client not in cache]
     stored = unit.states(missing) if missing else {}
     return {
@@ -225,41 +231,105 @@ def _states(
     }
 
 
+def _waiting(unit: IngestUnit, facts: Sequence[Arrived]) -> dict[str, list[Parked]]:
+    """What waits of the clients for whom something new comes into existence."""
+    clients = {fact.event.client_id for fact in facts if introduces(fact.event)}
+    waiting: dict[str, list[Parked]] = {}
+    for parked in unit.parked(sorted(clients)) if clients else ():
+        waiting.setdefault(parked.arrived.event.client_id, []).append(parked)
+    return waiting
+
+
 def _fold(
-    facts: Sequence[Event], states: dict[str, ClientState], rules: Decider
-) -> tuple[list[RaisedAlert], dict[str, Repeat]]:
-    """Fold every fact into `states` and collect what the rules decided."""
-    alerts: list[RaisedAlert] = []
-    repeats: dict[str, Repeat] = {}
+    facts: Sequence[Arrived],
+    states: dict[str, ClientState],
+    waiting: dict[str, list[Parked]],
+    rules: Decider,
+) -> _Folded:
+    """Fold every fact that may be folded, and behind each the facts that waited for it."""
+    folded = _Folded(states, waiting)
     for fact in facts:
-        before = states[fact.client_id]
-        states[fact.client_id], decisions = decide(before, fact, rules)
-        for decision in decisions:
-            if isinstance(decision, Alert):
-                alerts.append(RaisedAlert(decision, before))
+        event = fact.event
+        entity = waits_for(states[event.client_id], event)
+        if entity is not None:
+            held_back = fact._replace(event=msgspec.structs.replace(event, waited=True))
+            waiting.setdefault(event.client_id, []).append(Parked(held_back, entity))
+            continue
+        _apply(fact, folded, rules)
+        if waiting and event.client_id in waiting and introduces(event):
+            _release(event.client_id, folded, rules)
+    return folded
+
+
+def _release(client_id: str, folded: _Folded, rules: Decider) -> None:
+    """Fold what waited, in order of arrival, until nothing more can be folded."""
+    left = folded.waiting.pop(client_id)
+    moved = True
+    while left and moved:
+        waiting, left = left, []
+        for parked in waiting:
+            entity = waits_for(folded.states[client_id], parked.arrived.event)
+            if entity is None:
+                _apply(parked.arrived, folded, rules)
+                folded.released.append(parked)
             else:
-                repeats[decision.alert_id] = decision
-    return alerts, repeats
+                left.append(parked._replace(waits_for=entity))
+        moved = len(left) < len(waiting)
+    if left:
+        folded.waiting[client_id] = left
+
+
+def _apply(fact: Arrived, folded: _Folded, rules: Decider) -> None:
+    before = folded.states[fact.event.client_id]
+    folded.states[fact.event.client_id], decisions = decide(before, fact.event, rules)
+    folded.facts.append(fact)
+    for decision in decisions:
+        if isinstance(decision, Alert):
+            folded.alerts.append(RaisedAlert(decision, before))
+        else:
+            folded.repeats[decision.alert_id] = decision
+
+
+def _gaps(
+    before: Mapping[str, ClientState], after: Mapping[str, ClientState]
+) -> dict[tuple[str, str], bool]:
+    """(client, source) -> whether its sequence has a gap now, where that changed."""
+    found = {}
+    for client, state in after.items():
+        if state.sequences is not before[client].sequences:
+            for source, sequence in state.sequences.items():
+                earlier = before[client].sequences.get(source)
+                had = earlier is not None and earlier.missing > 0
+                if had != (sequence.missing > 0):
+                    found[client, source] = not had
+    return found
 
 
 def _moves(
-    records: Sequence[Record],
+    prepared: Prepared,
     starts: Mapping[tuple[str, int], int],
-    held: Mapping[int, Quarantined],
-    duplicates: Sequence[int],
+    batch: Batch,
+    found: Sorted,
 ) -> list[OffsetMove]:
     """Per partition: from which offset to which, and how its records were accounted for."""
-    duplicated = set(duplicates)
     counts: dict[tuple[str, int], list[int]] = {}
-    for i, record in enumerate(records):
-        count = counts.setdefault((record.topic, record.partition), [0, 0, 0, 0])
+    for record in prepared.records:
+        place = (record.topic, record.partition)
+        count = counts.get(place)
+        if count is None:
+            count = counts[place] = [0, 0, 0, 0, 0]
         count[0] = record.offset + 1
         count[1] += 1
-        count[2] += i in held
-        count[3] += i in duplicated
+    for held in batch.quarantined:
+        counts[held.record.topic, held.record.partition][2] += 1
+    for i in found.duplicates:
+        counts[prepared.records[i].topic, prepared.records[i].partition][3] += 1
+    for parked in batch.parked:
+        event = parked.arrived.event
+        counts[event.topic, event.partition][4] += 1
     return [
-        OffsetMove(topic, partition, starts[topic, partition], end, received, bad, double)
-        for (topic, partition), (end, received, bad, double) in sorted(counts.items())
+        OffsetMove(topic, partition, starts[topic, partition], *count)
+        for (topic, partition), count in sorted(counts.items())
     ]
 
 

@@ -7,7 +7,7 @@ in-memory ones of `lifecycle.adapters.memory` included.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
@@ -110,6 +110,8 @@ class Quarantined(msgspec.Struct, frozen=True):
     record: Record
     reason: str
     detail: str
+    expectation: str
+    """Rule id of the expectation it failed, e.g. raw-05."""
     event_id: str | None
     client_id: str | None
 
@@ -124,6 +126,55 @@ class OffsetMove(msgspec.Struct, frozen=True):
     received: int
     quarantined: int
     duplicates: int
+    parked: int
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """A partition that is not read on until a person says so."""
+
+    topic: str
+    partition: int
+    reason: str
+
+
+class Identity(msgspec.Struct, frozen=True, gc=False):
+    """By what a fact is known again; digests only."""
+
+    event_key: bytes
+    """16 bytes: CloudEvents source and id."""
+    business_key: bytes
+    """16 bytes: event type and business key."""
+    digest: bytes
+    """32 bytes: sha256 of `data` as it stood on the wire."""
+    sequence: int
+
+
+class Seen(NamedTuple):
+    """What the inbox holds of the identities it was asked for."""
+
+    ids: dict[bytes, bytes]
+    """Event key -> digest."""
+    keys: dict[bytes, Identity]
+    """Business key -> the newest fact that has it."""
+
+
+class Arrived(NamedTuple):
+    """A fact with the bytes it came in."""
+
+    event: Event
+    payload: bytes
+    quarantine_id: int | None = None
+    """The quarantined record it was released from."""
+
+
+class Parked(NamedTuple):
+    """A fact that waits for another one."""
+
+    arrived: Arrived
+    waits_for: str
+    """The entity it refers to and nobody introduced yet: facility/L-17."""
+    parked_id: int | None = None
+    """Its row; None when it came with this batch."""
 
 
 class OutboxMessage(msgspec.Struct, frozen=True):
@@ -147,11 +198,8 @@ class Batch(msgspec.Struct, frozen=True):
     ingested_at: dt.datetime
     rules_hash: str
     verdict: Verdict
-    events: list[Event]
-    payloads: list[bytes]
-    """Record values of `events`, same order."""
-    digests: list[bytes]
-    """Their sha256."""
+    facts: list[Arrived]
+    """Applied facts in the order they were folded: this batch's, and those that had waited."""
     states: dict[str, ClientState]
     facts_before: dict[str, int]
     """Facts each state had when it was read: the writer's fence."""
@@ -159,15 +207,47 @@ class Batch(msgspec.Struct, frozen=True):
     repeats: dict[str, Repeat]
     """alert id -> its newest repeat."""
     quarantined: list[Quarantined]
+    parked: list[Parked]
+    """Facts of this batch that have to wait."""
+    unparked: list[Parked]
+    """Facts of earlier batches that wait no longer."""
+    corrections: dict[bytes, bytes]
+    """Event key of a fact -> event key of the newer fact that replaces it."""
+    gaps: dict[tuple[str, str], bool]
+    """(client, source) -> whether its sequence now has a gap; only where that changed."""
     outbox: list[OutboxMessage]
     moves: list[OffsetMove]
+    stops: list[Stop]
+    released_from: int | None
+    """The quarantined record this batch brings back; such a batch moves no offset."""
 
 
 class IngestUnit(Protocol):
     """One open transaction of the ingest store."""
 
-    def accept(self, digests: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-        """Put event keys into the inbox; return those that were there, with their digest."""
+    def put(self, identities: Sequence[Identity], corrected: Collection[bytes] = ()) -> Seen:
+        """Put all identities into the inbox, or none: then say what is there already.
+
+        `corrected` holds the business keys whose newest fact is among `identities`.
+        """
+
+    def lock(self, clients: Sequence[str]) -> None:
+        """Keep other writers from parking facts of these clients until the transaction ends."""
+
+    def parked(self, clients: Sequence[str]) -> list[Parked]:
+        """What waits of these clients, in order of arrival."""
+
+    def orphans(self, parked_before: dt.datetime, limit: int) -> list[Parked]:
+        """What has waited since before a moment, oldest first."""
+
+    def hold(
+        self,
+        orphans: Sequence[Parked],
+        held: Sequence[Quarantined],
+        messages: Sequence[OutboxMessage],
+        now: dt.datetime,
+    ) -> None:
+        """Move parked facts to quarantine and forget their identities."""
 
     def states(self, clients: Sequence[str]) -> dict[str, ClientState]:
         """Stored states of these clients; new clients are left out."""
@@ -190,12 +270,17 @@ class OffsetBook(Protocol):
     def offsets(self, group: str) -> dict[tuple[str, int], int]:
         """(topic, partition) -> next offset, for every partition of the group."""
 
+    def stops(self, group: str) -> dict[tuple[str, int], str]:
+        """(topic, partition) -> why it is not read on, for partitions the breaker stopped."""
+
     def create_offsets(self, group: str, starts: Mapping[tuple[str, int], int]) -> None:
         """Insert rows that do not exist yet; never moves one that does."""
 
 
 class LoggedFact(NamedTuple):
-    """One row of the event log, with the rule set that was in force when it was decided."""
+    """One row of the event log, with the rule set that was in force when it was decided.
+
+    `correction` and `waited` are what the pipeline knew of it beside its bytes (see Event)."""
 
     rules_hash: str
     topic: str
@@ -203,6 +288,8 @@ class LoggedFact(NamedTuple):
     offset: int
     client_id: str
     payload: bytes
+    correction: bool
+    waited: bool
 
 
 class LiveAlert(msgspec.Struct, frozen=True):
@@ -298,7 +385,7 @@ class NightlyStore(Protocol):
     def close_seal(self, seal: Seal, rows: int, now: dt.datetime) -> None: ...
     def seals_of(self, business_date: dt.date) -> list[int]: ...
     def hold(
-        self, held: dict[int, tuple[str, str]], gate_result_id: int, now: dt.datetime
+        self, held: dict[int, tuple[str, str, str]], gate_result_id: int, now: dt.datetime
     ) -> None: ...
     def held(self) -> tuple[frozenset[int], frozenset[str]]: ...
     def served_stages(self) -> dict[str, dict[str, Any]]: ...

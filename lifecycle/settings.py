@@ -17,6 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 """The folder that holds dags/, plugins/, rules/ and migrations/."""
 
 
+LOOPBACK = "127.0.0.1"
+"""Servers of this product listen here only."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where everything is. Paths are absolute; addresses are empty when nothing was started."""
@@ -31,6 +35,8 @@ class Settings:
     rules: Path
     partitions: int
     consumer_group: str
+    metrics_port: int
+    """Where a consumer answers GET /metrics on loopback; 0: nowhere."""
     timezone: ZoneInfo
     """The bank's zone: business dates are dates in this zone."""
     code_version: str
@@ -54,6 +60,7 @@ def load(environ: dict[str, str] | None = None) -> Settings:
         rules=Path(env.get("LIFECYCLE_RULES", str(ROOT / "rules"))),
         partitions=int(env.get("LIFECYCLE_PARTITIONS", "8")),
         consumer_group=env.get("LIFECYCLE_CONSUMER_GROUP", "lifecycle"),
+        metrics_port=int(env.get("LIFECYCLE_METRICS_PORT", "0")),
         timezone=bank_zone(env),
         code_version=env.get("LIFECYCLE_CODE_VERSION", _package_version()),
     )

@@ -9,24 +9,34 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 
 from consumers.topics import source_offsets
+from lifecycle.adapters.memory import MemoryGate
+from lifecycle.breaker import Breaker
 from lifecycle.events import Event, Fact, Outgoing, decode, encode
 from lifecycle.events.account import AccountOpened, Party, TransactionPosted
-from lifecycle.events.credit import Allocation, RepaymentDue, RepaymentMade, RepaymentMissed
-from lifecycle.ports import Record
+from lifecycle.events.credit import (
+    Allocation,
+    CreditDisbursed,
+    RepaymentDue,
+    RepaymentMade,
+    RepaymentMissed,
+)
+from lifecycle.intake import Prepared, prepare
+from lifecycle.limits import Limits
+from lifecycle.ports import Gate, Record
 from lifecycle.settings import Settings
 
 DAY = dt.date(2026, 3, 2)
 TABLES = (
     "proof facility_stage risk_score client_profile publication nightly_run seal alert_delivery "
     "alert_action alert outbox quarantine client_state event_log inbox micro_batch gate_result "
-    "rule_set consumer_offset nightly_turn"
+    "rule_set consumer_offset nightly_turn correction parked sequence_gap quarantine_request"
 )
 
 
@@ -96,8 +106,27 @@ def missed(number: int, due_day: dt.date, outstanding: str = "500.00") -> Fact:
     )
 
 
-def outgoing(data: Fact, client: str = "C1", time: dt.datetime | None = None) -> Outgoing:
-    return encode(data, source="/test", client_id=client, time=time or at(data.business_date))
+def disbursed(day: dt.date = DAY, client: str = "C1") -> Fact:
+    return CreditDisbursed(
+        business_date=day,
+        facility_id="L1",
+        client_id=client,
+        tranche_no=1,
+        amount="6000.00",
+        currency="CNY",
+    )
+
+
+def outgoing(
+    data: Fact, client: str = "C1", time: dt.datetime | None = None, sequence: int = 0
+) -> Outgoing:
+    return encode(
+        data,
+        source="/test",
+        client_id=client,
+        time=time or at(data.business_date),
+        sequence=sequence,
+    )
 
 
 def event(
@@ -116,6 +145,23 @@ def records(outs: list[Outgoing]) -> list[Record]:
         offsets[out.topic] = offset + 1
         found.append(Record(out.topic, 0, offset, out.key.encode(), out.value))
     return found
+
+
+LIMITS = Limits(
+    earliest=dt.datetime(1990, 1, 1, tzinfo=dt.UTC),
+    future=dt.timedelta(minutes=5),
+    orphan_age=dt.timedelta(hours=72),
+    bad_run=100,
+    bad_share=0.5,
+    bad_window=1_000,
+)
+
+
+def prepared(batch: Sequence[Record], now: dt.datetime, gate: Gate | None = None) -> Prepared:
+    """A batch as a consumer prepares it, with a breaker of its own."""
+    return prepare(
+        batch, gate=gate or MemoryGate(), limits=LIMITS, breaker=Breaker(LIMITS), now=now
+    )
 
 
 def reset(configured: Settings) -> None:

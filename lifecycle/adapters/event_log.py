@@ -34,7 +34,7 @@ class PostgresEventLog:
         with self._connection.cursor(name="facts") as cursor:
             cursor.itersize = _ROWS_PER_FETCH
             cursor.execute(
-                "SELECT batch_id, topic, partition, kafka_offset, client_id, payload "
+                "SELECT batch_id, topic, partition, kafka_offset, client_id, payload, correction, waited "
                 f"FROM event_log {where} ORDER BY position",
                 parameters,
             )

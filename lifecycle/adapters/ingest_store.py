@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 from psycopg import Cursor, sql
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg.errors import (
+    DeadlockDetected,
+    LockNotAvailable,
+    SerializationFailure,
+    UniqueViolation,
+)
 
 from lifecycle.adapters.postgres import connect, unavailable
 from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.state import ClientState, decode_state, encode_state
 from lifecycle.errors import Fenced
-from lifecycle.ports import Batch, OffsetMove, OutboxMessage, RaisedAlert
+from lifecycle.events import decode, event_key
+from lifecycle.ports import (
+    Arrived,
+    Batch,
+    Identity,
+    OutboxMessage,
+    Parked,
+    Quarantined,
+    RaisedAlert,
+    Seen,
+)
 
 # A zombie must not hold up its successor for longer than an alert may take.
 _TIMEOUTS = (
@@ -24,7 +41,7 @@ _TIMEOUTS = (
 )
 
 _STAGES = """
-CREATE TEMP TABLE stage_inbox (event_key bytea, payload_sha256 bytea) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE stage_inbox (event_key bytea, business_key bytea) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE stage_state (client_id text, facts bigint, facts_before bigint, state bytea)
     ON COMMIT DELETE ROWS;
 """
@@ -37,19 +54,76 @@ ON CONFLICT (client_id) DO UPDATE
     WHERE c.facts = (SELECT s.facts_before FROM stage_state s WHERE s.client_id = c.client_id)
 """
 
+# A client whose facts only wait has no state to write: another writer is noticed here.
+_CHANGED = """
+SELECT count(*) FROM unnest(%s::text[], %s::bigint[]) AS c (client_id, facts)
+  LEFT JOIN client_state AS s USING (client_id) WHERE coalesce(s.facts, 0) <> c.facts
+"""
+
 _OFFSETS = """
 UPDATE consumer_offset AS o
    SET next_offset = m.next_offset,
        received = o.received + m.received,
-       applied = o.applied + m.received - m.quarantined - m.duplicates,
+       applied = o.applied + m.received - m.quarantined - m.duplicates - m.parked,
        quarantined = o.quarantined + m.quarantined,
        duplicates = o.duplicates + m.duplicates,
+       parked = o.parked + m.parked,
        updated_at = %s
-  FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
-       AS m (topic, partition, start, next_offset, received, quarantined, duplicates)
+  FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+              %s::bigint[], %s::bigint[])
+       AS m (topic, partition, start, next_offset, received, quarantined, duplicates, parked)
  WHERE o.consumer_group = %s AND o.topic = m.topic AND o.partition = m.partition
    AND o.next_offset = m.start AND m.next_offset > m.start
 """
+
+_RECOUNT = """
+UPDATE consumer_offset AS o
+   SET applied = o.applied + m.applied, quarantined = o.quarantined + m.quarantined,
+       parked = o.parked + m.parked
+  FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[])
+       AS m (topic, partition, applied, quarantined, parked)
+ WHERE o.consumer_group = %s AND o.topic = m.topic AND o.partition = m.partition
+"""
+
+_INBOX_COLUMNS = {
+    "event_key": "bytea",
+    "business_key": "bytea",
+    "data_sha256": "bytea",
+    "sequence": "int8",
+}
+
+_PARKED_COLUMNS = {
+    "event_key": "bytea",
+    "event_id": "text",
+    "type": "text",
+    "client_id": "text",
+    "topic": "text",
+    "partition": "int4",
+    "kafka_offset": "int8",
+    "waits_for": "text",
+    "correction": "bool",
+    "quarantine_id": "int8",
+    "payload": "bytea",
+    "parked_at": "timestamptz",
+}
+
+_QUARANTINE_COLUMNS = {
+    "stage": "text",
+    "topic": "text",
+    "partition": "int4",
+    "kafka_offset": "int8",
+    "record_key": "bytea",
+    "raw": "bytea",
+    "reason": "text",
+    "expectation": "text",
+    "detail": "text",
+    "event_id": "text",
+    "client_id": "text",
+    "gate_result_id": "int8",
+    "quarantined_at": "timestamptz",
+}
+
+_OUTBOX_COLUMNS = {"topic": "text", "key": "text", "value": "bytea", "created_at": "timestamptz"}
 
 _LOG_COLUMNS = {
     "event_key": "bytea",
@@ -66,6 +140,9 @@ _LOG_COLUMNS = {
     "kafka_offset": "int8",
     "batch_id": "int8",
     "payload": "bytea",
+    "correction": "bool",
+    "waited": "bool",
+    "quarantine_id": "int8",
 }
 
 
@@ -119,24 +196,86 @@ class _Unit:
         self._consumer = consumer
         self._code_version = code_version
 
-    def accept(self, digests: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-        _copy(
-            self._cursor,
-            "stage_inbox",
-            {"event_key": "bytea", "payload_sha256": "bytea"},
-            digests.items(),
+    def put(self, identities: Sequence[Identity], corrected: Collection[bytes] = ()) -> Seen:
+        if corrected:
+            self._cursor.execute(
+                "UPDATE inbox SET business_key = NULL WHERE business_key = ANY(%s)",
+                (list(corrected),),
+            )
+        # Of two facts with one business key in the same batch only the later one holds it.
+        holder = {i.business_key: i.event_key for i in identities if i.business_key in corrected}
+        rows = (
+            (
+                i.event_key,
+                None
+                if corrected and holder.get(i.business_key, i.event_key) != i.event_key
+                else i.business_key,
+                i.digest,
+                i.sequence,
+            )
+            for i in identities
         )
+        try:
+            with self._cursor.connection.transaction():
+                _copy(self._cursor, "inbox", _INBOX_COLUMNS, rows)
+        except UniqueViolation:
+            return self._seen(identities)
+        return Seen({}, {})
+
+    def _seen(self, identities: Sequence[Identity]) -> Seen:
+        columns = {"event_key": "bytea", "business_key": "bytea"}
+        rows = ((i.event_key, i.business_key) for i in identities)
+        _copy(self._cursor, "stage_inbox", columns, rows)
+        found = self._cursor.execute(
+            "SELECT i.event_key, i.data_sha256 FROM stage_inbox JOIN inbox AS i USING (event_key)"
+        ).fetchall()
+        ids: dict[bytes, bytes] = dict(found)
+        found = self._cursor.execute(
+            "SELECT i.event_key, i.business_key, i.data_sha256, i.sequence "
+            "FROM stage_inbox JOIN inbox AS i USING (business_key)"
+        ).fetchall()
+        self._cursor.execute("TRUNCATE stage_inbox")
+        return Seen(ids, {row[1]: Identity(*row) for row in found})
+
+    def lock(self, clients: Sequence[str]) -> None:
         self._cursor.execute(
-            "INSERT INTO inbox SELECT event_key, payload_sha256 FROM stage_inbox "
-            "ON CONFLICT DO NOTHING"
+            "SELECT pg_advisory_xact_lock(hashtextextended(c, 0)) FROM unnest(%s::text[]) AS c",
+            (list(clients),),
         )
-        if self._cursor.rowcount == len(digests):
-            return {}
+
+    def parked(self, clients: Sequence[str]) -> list[Parked]:
+        return self._parked("client_id = ANY(%s) ORDER BY parked_id", (list(clients),))
+
+    def orphans(self, parked_before: dt.datetime, limit: int) -> list[Parked]:
+        return self._parked(
+            "parked_at < %s ORDER BY parked_id LIMIT %s FOR UPDATE SKIP LOCKED",
+            (parked_before, limit),
+        )
+
+    def _parked(self, which: str, parameters: tuple[Any, ...]) -> list[Parked]:
         self._cursor.execute(
-            "SELECT i.event_key, i.payload_sha256 FROM stage_inbox s JOIN inbox i USING (event_key) "
-            "WHERE i.xmin <> pg_current_xact_id()::xid"
+            "SELECT parked_id, client_id, topic, partition, kafka_offset, waits_for, correction, "
+            f"quarantine_id, payload FROM parked WHERE {which}",
+            parameters,
         )
-        return dict(self._cursor.fetchall())
+        return [_parked_fact(*row) for row in self._cursor.fetchall()]
+
+    def hold(
+        self,
+        orphans: Sequence[Parked],
+        held: Sequence[Quarantined],
+        messages: Sequence[OutboxMessage],
+        now: dt.datetime,
+    ) -> None:
+        events = [parked.arrived.event for parked in orphans]
+        self._unpark(orphans)
+        self._cursor.execute(
+            "DELETE FROM inbox WHERE event_key = ANY(%s)",
+            ([event_key(event.source, event.id) for event in events],),
+        )
+        self._write_quarantine(held, None, now)
+        self._write_outbox(messages, now)
+        self._recount([(event.topic, event.partition, 0, 1, -1) for event in events])
 
     def states(self, clients: Sequence[str]) -> dict[str, ClientState]:
         self._cursor.execute(
@@ -148,13 +287,16 @@ class _Unit:
         gate_result_id, batch_id = self._write_batch(batch)
         _copy(self._cursor, "event_log", _LOG_COLUMNS, _log_rows(batch, batch_id))
         self._write_states(batch)
+        self._write_parked(batch)
+        self._write_corrections(batch)
+        self._write_gaps(batch)
         self._write_alerts(batch, gate_result_id)
-        self._write_quarantine(batch, gate_result_id)
-        self._cursor.executemany(
-            "INSERT INTO outbox (topic, key, value, created_at) VALUES (%s, %s, %s, %s)",
-            [(m.topic, m.key, m.value, batch.ingested_at) for m in batch.outbox],
-        )
-        self._move_offsets(batch.moves, batch)
+        self._write_quarantine(batch.quarantined, gate_result_id, batch.ingested_at)
+        self._write_outbox(batch.outbox, batch.ingested_at)
+        if batch.released_from is None:
+            self._move_offsets(batch)
+        else:
+            self._close_quarantined(batch, batch.released_from)
 
     def _write_batch(self, batch: Batch) -> tuple[int, int]:
         verdict = batch.verdict
@@ -227,48 +369,133 @@ class _Unit:
             "code_version": self._code_version,
         }
 
-    def _write_quarantine(self, batch: Batch, gate_result_id: int) -> None:
-        if not batch.quarantined:
+    def _write_parked(self, batch: Batch) -> None:
+        if batch.parked:
+            idle = {p.arrived.event.client_id for p in batch.parked} - batch.states.keys()
+            self._still(sorted(idle), batch.facts_before)
+            _copy(self._cursor, "parked", _PARKED_COLUMNS, _parked_rows(batch))
+        if batch.unparked:
+            self._unpark(batch.unparked)
+            places = [(p.arrived.event.topic, p.arrived.event.partition) for p in batch.unparked]
+            self._recount([(*place, n, 0, -n) for place, n in Counter(places).items()])
+
+    def _still(self, clients: Sequence[str], facts_before: Mapping[str, int]) -> None:
+        """Fail when another writer touched these clients since their states were read."""
+        self._cursor.execute(
+            "SELECT pg_advisory_xact_lock_shared(hashtextextended(c, 0)) "
+            "FROM unnest(%s::text[]) AS c",
+            (list(clients),),
+        )
+        self._cursor.execute(_CHANGED, (list(clients), [facts_before[c] for c in clients]))
+        row = self._cursor.fetchone()
+        if row and row[0]:
+            raise Fenced("A client's state was changed by another consumer.")
+
+    def _unpark(self, parked: Sequence[Parked]) -> None:
+        ids = [p.parked_id for p in parked]
+        self._cursor.execute("DELETE FROM parked WHERE parked_id = ANY(%s)", (ids,))
+        if self._cursor.rowcount != len(ids):
+            raise Fenced("A parked fact was taken by another writer.")
+
+    def _write_corrections(self, batch: Batch) -> None:
+        if not batch.corrections:
             return
+        client_of = {
+            event_key(f.event.source, f.event.id): f.event.client_id
+            for f in (*batch.facts, *(p.arrived for p in batch.parked))
+            if f.event.correction
+        }
         self._cursor.executemany(
-            "INSERT INTO quarantine (stage, topic, partition, kafka_offset, record_key, raw, reason,"
-            " detail, event_id, client_id, gate_result_id, quarantined_at) "
-            "VALUES ('raw', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO correction (event_key, corrected_by, client_id, corrected_at) "
+            "VALUES (%s, %s, %s, %s)",
             [
-                (
-                    q.record.topic,
-                    q.record.partition,
-                    q.record.offset,
-                    q.record.key,
-                    q.record.value,
-                    q.reason,
-                    # PostgreSQL text holds no NUL; the raw bytes keep it.
-                    q.detail.replace("\0", "\\0"),
-                    q.event_id,
-                    q.client_id,
-                    gate_result_id,
-                    batch.ingested_at,
-                )
-                for q in batch.quarantined
+                (old, new, client_of[new], batch.ingested_at)
+                for old, new in batch.corrections.items()
             ],
         )
 
-    def _move_offsets(self, moves: Sequence[OffsetMove], batch: Batch) -> None:
-        columns = [
-            [getattr(move, name) for move in moves]
-            for name in (
-                "topic",
-                "partition",
-                "start",
-                "end",
-                "received",
-                "quarantined",
-                "duplicates",
+    def _write_gaps(self, batch: Batch) -> None:
+        opened = [place for place, gap in batch.gaps.items() if gap]
+        closed = [place for place, gap in batch.gaps.items() if not gap]
+        if opened:
+            self._cursor.execute(
+                "INSERT INTO sequence_gap SELECT c, s, %s FROM unnest(%s::text[], %s::text[]) "
+                "AS g (c, s) ON CONFLICT DO NOTHING",
+                (batch.ingested_at, *_columns(opened)),
             )
+        if closed:
+            self._cursor.execute(
+                "DELETE FROM sequence_gap WHERE (client_id, source) IN "
+                "(SELECT * FROM unnest(%s::text[], %s::text[]))",
+                _columns(closed),
+            )
+
+    def _write_quarantine(
+        self, held: Sequence[Quarantined], gate_result_id: int | None, now: dt.datetime
+    ) -> None:
+        if not held:
+            return
+        rows = (
+            (
+                "raw",
+                q.record.topic,
+                q.record.partition,
+                q.record.offset,
+                q.record.key,
+                q.record.value,
+                q.reason,
+                q.expectation,
+                _text(q.detail),
+                _text(q.event_id),
+                _text(q.client_id),
+                gate_result_id,
+                now,
+            )
+            for q in held
+        )
+        _copy(self._cursor, "quarantine", _QUARANTINE_COLUMNS, rows)
+
+    def _write_outbox(self, messages: Sequence[OutboxMessage], now: dt.datetime) -> None:
+        if messages:
+            rows = ((m.topic, _text(m.key), m.value, now) for m in messages)
+            _copy(self._cursor, "outbox", _OUTBOX_COLUMNS, rows)
+
+    def _recount(self, counts: Sequence[tuple[str, int, int, int, int]]) -> None:
+        """Move facts between the books: (topic, partition, applied, quarantined, parked)."""
+        places = Counter[tuple[str, int, int]]()
+        for topic, partition, *numbers in counts:
+            for column, number in enumerate(numbers):
+                places[topic, partition, column] += number
+        rows = [
+            (topic, partition, *(places[topic, partition, column] for column in range(3)))
+            for topic, partition in sorted({place[:2] for place in places})
         ]
+        self._cursor.execute(_RECOUNT, (*_columns(rows), self._group))
+
+    def _close_quarantined(self, batch: Batch, quarantine_id: int) -> None:
+        self._cursor.execute(
+            "UPDATE quarantine SET status = 'RELEASED', closed_at = %s "
+            "WHERE quarantine_id = %s AND status = 'HELD' AND stage = 'raw' "
+            "RETURNING topic, partition",
+            (batch.ingested_at, quarantine_id),
+        )
+        place = self._cursor.fetchone()
+        if place is None:
+            raise Fenced(f"Record {quarantine_id} is not held any more.")
+        parked = len(batch.parked)
+        self._recount([(*place, 1 - parked, -1, parked)])
+
+    def _move_offsets(self, batch: Batch) -> None:
+        columns = _columns([msgspec.structs.astuple(move) for move in batch.moves])
         self._cursor.execute(_OFFSETS, (batch.ingested_at, *columns, self._group))
-        if self._cursor.rowcount != len(moves):
+        if self._cursor.rowcount != len(batch.moves):
             raise Fenced("A partition's offset was moved by another consumer.")
+        for stop in batch.stops:
+            self._cursor.execute(
+                "UPDATE consumer_offset SET stopped_at = %s, stopped_reason = %s "
+                "WHERE consumer_group = %s AND topic = %s AND partition = %s",
+                (batch.ingested_at, stop.reason, self._group, stop.topic, stop.partition),
+            )
 
 
 INSERT_ALERT = """
@@ -296,6 +523,15 @@ class PostgresOffsetBook:
                 (group,),
             )
             return {(topic, partition): offset for topic, partition, offset in rows}
+
+    def stops(self, group: str) -> dict[tuple[str, int], str]:
+        with connect(self._database_url, options="-c statement_timeout=1s") as connection:
+            rows = connection.execute(
+                "SELECT topic, partition, stopped_reason FROM consumer_offset "
+                "WHERE consumer_group = %s AND stopped_at IS NOT NULL",
+                (group,),
+            )
+            return {(topic, partition): reason for topic, partition, reason in rows}
 
     def create_offsets(self, group: str, starts: Mapping[tuple[str, int], int]) -> None:
         with connect(self._database_url) as connection, connection.cursor() as cursor:
@@ -344,9 +580,9 @@ def failures_json(failures: Iterable[Any]) -> str:
 
 
 def _log_rows(batch: Batch, batch_id: int) -> Iterator[tuple[Any, ...]]:
-    for e, payload in zip(batch.events, batch.payloads, strict=True):
+    for e, payload, quarantine_id in batch.facts:
         yield (
-            e.key,
+            event_key(e.source, e.id),
             e.id,
             e.source,
             e.type,
@@ -360,7 +596,53 @@ def _log_rows(batch: Batch, batch_id: int) -> Iterator[tuple[Any, ...]]:
             e.offset,
             batch_id,
             payload,
+            e.correction,
+            e.waited,
+            quarantine_id,
         )
+
+
+def _parked_rows(batch: Batch) -> Iterator[tuple[Any, ...]]:
+    for (e, payload, quarantine_id), waits_for, _ in batch.parked:
+        yield (
+            event_key(e.source, e.id),
+            e.id,
+            e.type,
+            e.client_id,
+            e.topic,
+            e.partition,
+            e.offset,
+            waits_for,
+            e.correction,
+            quarantine_id,
+            payload,
+            batch.ingested_at,
+        )
+
+
+def _parked_fact(
+    parked_id: int,
+    client_id: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    waits_for: str,
+    correction: bool,
+    quarantine_id: int | None,
+    payload: bytes,
+) -> Parked:
+    event = decode(payload, client_id.encode(), topic, partition, offset)
+    event = msgspec.structs.replace(event, correction=correction, waited=True)
+    return Parked(Arrived(event, payload, quarantine_id), waits_for, parked_id)
+
+
+def _text(value: str | None) -> str | None:
+    """PostgreSQL text holds no NUL; the raw bytes keep it."""
+    return value.replace("\0", "\\0") if value else value
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _copy(

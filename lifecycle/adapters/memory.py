@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from lifecycle.alerts.alert import Repeat, canonical
 from lifecycle.clients.state import ClientState, decode_state, encode_state
 from lifecycle.errors import Fenced
-from lifecycle.events import Event
+from lifecycle.inbox import identify
 from lifecycle.ports import (
+    Arrived,
     Batch,
     Failure,
+    Identity,
     LiveAlert,
     LoggedFact,
     OutboxMessage,
+    Parked,
     Quarantined,
+    Seen,
     Verdict,
 )
+
+Place = tuple[str, int]
 
 
 class MemoryGate:
@@ -46,24 +54,31 @@ class MemoryIngestStore:
     """IngestStore, OffsetBook, Outbox and EventLog in one object; transactions are copies."""
 
     def __init__(self, rules_content: Mapping[str, str] | None = None) -> None:
-        self.next: dict[tuple[str, int], int] = {}
-        self.counts: dict[tuple[str, int], list[int]] = {}
-        self.inbox: dict[bytes, bytes] = {}
-        self.log: list[tuple[str, Event, bytes]] = []
+        self.next: dict[Place, int] = {}
+        self.stopped: dict[Place, str] = {}
+        self.counts: dict[Place, Counter[str]] = {}
+        """Per partition: received, applied, quarantined, duplicates, parked."""
+        self.ids: dict[bytes, bytes] = {}
+        self.keys: dict[bytes, Identity] = {}
+        self.log: list[tuple[str, Arrived]] = []
         self.state_bytes: dict[str, bytes] = {}
         self.raised: dict[str, LiveAlert] = {}
         self.held: list[Quarantined] = []
+        self.waiting_facts: dict[int, tuple[Parked, dt.datetime]] = {}
+        self.corrected: dict[bytes, bytes] = {}
+        self.gaps: set[tuple[str, str]] = set()
         self.waiting: list[OutboxMessage] = []
+        self.parked_ids = 0
         self._rules_content = dict(rules_content or {})
 
     @contextmanager
     def transaction(self) -> Iterator[_MemoryUnit]:
-        before = copy.copy(self.__dict__)
-        shallow = {k: copy.copy(v) for k, v in before.items()}
+        before = {name: copy.copy(value) for name, value in self.__dict__.items()}
+        before["counts"] = {place: Counter(c) for place, c in self.counts.items()}
         try:
             yield _MemoryUnit(self)
         except BaseException:
-            self.__dict__.update(shallow)
+            self.__dict__.update(before)
             raise
 
     def close(self) -> None:
@@ -71,6 +86,9 @@ class MemoryIngestStore:
 
     def offsets(self, group: str) -> dict[tuple[str, int], int]:
         return dict(self.next)
+
+    def stops(self, group: str) -> dict[Place, str]:
+        return dict(self.stopped)
 
     def create_offsets(self, group: str, starts: Mapping[tuple[str, int], int]) -> None:
         for place, offset in starts.items():
@@ -88,7 +106,7 @@ class MemoryIngestStore:
         yield self
 
     def facts(self, client_id: str | None = None) -> Iterator[LoggedFact]:
-        for rules_hash, event, payload in self.log:
+        for rules_hash, (event, payload, _) in self.log:
             if client_id in (None, event.client_id):
                 yield LoggedFact(
                     rules_hash,
@@ -97,6 +115,8 @@ class MemoryIngestStore:
                     event.offset,
                     event.client_id,
                     payload,
+                    event.correction,
+                    event.waited,
                 )
 
     def states(self) -> dict[str, bytes]:
@@ -118,10 +138,49 @@ class _MemoryUnit:
     def __init__(self, store: MemoryIngestStore) -> None:
         self._store = store
 
-    def accept(self, digests: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-        known = {k: self._store.inbox[k] for k in digests if k in self._store.inbox}
-        self._store.inbox.update({k: d for k, d in digests.items() if k not in known})
-        return known
+    def put(self, identities: Sequence[Identity], corrected: Collection[bytes] = ()) -> Seen:
+        store = self._store
+        seen = Seen(
+            {i.event_key: store.ids[i.event_key] for i in identities if i.event_key in store.ids},
+            {
+                i.business_key: store.keys[i.business_key]
+                for i in identities
+                if i.business_key in store.keys and i.business_key not in corrected
+            },
+        )
+        if not seen.ids and not seen.keys:
+            store.ids.update({i.event_key: i.digest for i in identities})
+            store.keys.update({i.business_key: i for i in identities})
+        return seen
+
+    def lock(self, clients: Sequence[str]) -> None:
+        """There is no other writer."""
+
+    def parked(self, clients: Sequence[str]) -> list[Parked]:
+        rows = (parked for parked, _ in self._store.waiting_facts.values())
+        return [p for p in rows if p.arrived.event.client_id in clients]
+
+    def orphans(self, parked_before: dt.datetime, limit: int) -> list[Parked]:
+        rows = self._store.waiting_facts.values()
+        return [parked for parked, parked_at in rows if parked_at < parked_before][:limit]
+
+    def hold(
+        self,
+        orphans: Sequence[Parked],
+        held: Sequence[Quarantined],
+        messages: Sequence[OutboxMessage],
+        now: dt.datetime,
+    ) -> None:
+        store = self._store
+        for parked in orphans:
+            event = parked.arrived.event
+            self._unpark(parked)
+            identity = identify(event)
+            store.ids.pop(identity.event_key)
+            store.keys.pop(identity.business_key, None)
+            store.counts[event.topic, event.partition].update(parked=-1, quarantined=1)
+        store.held += held
+        store.waiting += messages
 
     def states(self, clients: Sequence[str]) -> dict[str, ClientState]:
         stored = self._store.state_bytes
@@ -129,16 +188,18 @@ class _MemoryUnit:
 
     def write(self, batch: Batch) -> None:
         store = self._store
-        for client, state in batch.states.items():
+        waiting = {parked.arrived.event.client_id for parked in batch.parked}
+        for client in batch.states.keys() | waiting:
             stored = store.state_bytes.get(client)
             facts = decode_state(stored).facts if stored else 0
             if facts != batch.facts_before[client]:
                 raise Fenced(f"Client {client} was changed by another writer.")
-            store.state_bytes[client] = encode_state(state)
-        store.log += [
-            (batch.rules_hash, event, payload)
-            for event, payload in zip(batch.events, batch.payloads, strict=True)
-        ]
+        store.state_bytes |= {c: encode_state(state) for c, state in batch.states.items()}
+        store.log += [(batch.rules_hash, fact) for fact in batch.facts]
+        self._park(batch)
+        store.corrected |= batch.corrections
+        store.gaps |= {place for place, gap in batch.gaps.items() if gap}
+        store.gaps -= {place for place, gap in batch.gaps.items() if not gap}
         for raised in batch.alerts:
             alert = raised.alert
             store.raised[alert.alert_id] = LiveAlert(
@@ -153,20 +214,50 @@ class _MemoryUnit:
             store.raised[repeat.alert_id] = _repeated(store.raised[repeat.alert_id], repeat)
         store.held += batch.quarantined
         store.waiting += batch.outbox
-        self._move(batch)
+        if batch.released_from is None:
+            self._move(batch)
+        else:
+            self._close_quarantined(batch, batch.released_from)
+
+    def _park(self, batch: Batch) -> None:
+        store = self._store
+        for parked in batch.parked:
+            store.parked_ids += 1
+            row = parked._replace(parked_id=store.parked_ids)
+            store.waiting_facts[store.parked_ids] = (row, batch.ingested_at)
+        for parked in batch.unparked:
+            self._unpark(parked)
+            event = parked.arrived.event
+            store.counts[event.topic, event.partition].update(parked=-1, applied=1)
+
+    def _unpark(self, parked: Parked) -> None:
+        if self._store.waiting_facts.pop(parked.parked_id or 0, None) is None:
+            raise Fenced("A parked fact was taken by another writer.")
 
     def _move(self, batch: Batch) -> None:
+        store = self._store
         for move in batch.moves:
             place = (move.topic, move.partition)
-            if self._store.next.get(place) != move.start or move.end <= move.start:
+            if store.next.get(place) != move.start or move.end <= move.start:
                 raise Fenced(f"{move.topic}/{move.partition} is not at {move.start}.")
-            self._store.next[place] = move.end
-            counts = self._store.counts.get(place, [0, 0, 0])
-            self._store.counts[place] = [
-                counts[0] + move.received,
-                counts[1] + move.quarantined,
-                counts[2] + move.duplicates,
-            ]
+            store.next[place] = move.end
+            kept_out = move.quarantined + move.duplicates + move.parked
+            store.counts.setdefault(place, Counter()).update(
+                received=move.received,
+                applied=move.received - kept_out,
+                quarantined=move.quarantined,
+                duplicates=move.duplicates,
+                parked=move.parked,
+            )
+        store.stopped |= {(stop.topic, stop.partition): stop.reason for stop in batch.stops}
+
+    def _close_quarantined(self, batch: Batch, quarantine_id: int) -> None:
+        """A quarantined record is known here by its position in `held`."""
+        record = self._store.held[quarantine_id].record
+        parked = len(batch.parked)
+        self._store.counts[record.topic, record.partition].update(
+            quarantined=-1, applied=1 - parked, parked=parked
+        )
 
 
 def _repeated(alert: LiveAlert, repeat: Repeat) -> LiveAlert:

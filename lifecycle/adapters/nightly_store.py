@@ -210,34 +210,48 @@ class NightlyStore:
 
     # --- quarantine of staged rows ------------------------------------------------------------
 
-    def hold(self, held: dict[int, tuple[str, str]], gate_result_id: int, now: dt.datetime) -> None:
-        """Put staged facts into quarantine: position -> (reason, detail). Idempotent."""
+    def hold(
+        self, held: dict[int, tuple[str, str, str]], gate_result_id: int, now: dt.datetime
+    ) -> None:
+        """Put staged facts into quarantine: position -> (reason, rule id, detail). Idempotent."""
+        if not held:
+            return
         with self._connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO quarantine (stage, topic, partition, kafka_offset, position, record_key,"
-                " raw, reason, detail, event_id, client_id, gate_result_id, quarantined_at) "
+                " raw, reason, expectation, detail, event_id, client_id, gate_result_id,"
+                " quarantined_at) "
                 "SELECT 'staged', e.topic, e.partition, e.kafka_offset, e.position, "
-                " convert_to(e.client_id, 'UTF8'), e.payload, h.reason, h.detail, e.event_id, "
-                " e.client_id, %s, %s "
-                "FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS h (position, reason, detail) "
-                "JOIN event_log AS e USING (position) ON CONFLICT DO NOTHING",
+                " convert_to(e.client_id, 'UTF8'), e.payload, h.reason, h.expectation, h.detail, "
+                " e.event_id, e.client_id, %s, %s "
+                "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) "
+                " AS h (position, reason, expectation, detail) "
+                "JOIN event_log AS e USING (position) "
+                # What two persons let pass as it is, is not held again.
+                "WHERE NOT EXISTS (SELECT FROM quarantine AS q WHERE q.position = e.position "
+                " AND q.stage = 'staged' AND q.status = 'RELEASED') "
+                "ON CONFLICT DO NOTHING",
                 (
                     gate_result_id,
                     now,
                     list(held),
-                    [reason for reason, _ in held.values()],
-                    [detail for _, detail in held.values()],
+                    *(list(column) for column in zip(*held.values(), strict=True)),
                 ),
             )
 
     def held(self) -> tuple[frozenset[int], frozenset[str]]:
-        """Positions the staged gate holds, and clients with any fact in quarantine."""
+        """Positions that do not count (held, discarded or corrected), and clients with a fact held."""
         rows = self._connection.execute(
-            "SELECT stage, position, client_id FROM quarantine WHERE status = 'HELD'"
+            "SELECT stage, position, client_id, status FROM quarantine "
+            "WHERE status = 'HELD' OR (status = 'DISCARDED' AND stage = 'staged')"
+        ).fetchall()
+        corrected = self._connection.execute(
+            "SELECT e.position FROM correction AS c JOIN event_log AS e USING (client_id, event_key)"
         ).fetchall()
         return (
-            frozenset(position for stage, position, _ in rows if stage == "staged"),
-            frozenset(client for _, _, client in rows if client),
+            frozenset(position for stage, position, _, _ in rows if stage == "staged")
+            | frozenset(position for (position,) in corrected),
+            frozenset(client for _, _, client, status in rows if client and status == "HELD"),
         )
 
     # --- products -----------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from lifecycle.alerts.alert import (
 from lifecycle.alerts.realtime import RULES, RuleFunction
 from lifecycle.alerts.rules import Rule, RuleSet
 from lifecycle.clients.state import ClientState, Raised, fold, with_raised
-from lifecycle.events import Event, to_decimal
-from lifecycle.events.catalogue import CATALOGUE
+from lifecycle.events import Event, event_key, to_decimal
+from lifecycle.events.catalogue import ACCOUNT, CATALOGUE, CREDIT
 from lifecycle.events.fields import MONEY_SCALE
 
 
@@ -31,6 +31,8 @@ class Decider(NamedTuple):
     rules_hash: str
     by_fact: dict[type, tuple[tuple[Rule, RuleFunction], ...]]
     reopen_factor: Decimal
+    lateness: dt.timedelta
+    """How far behind its topic's newest business date a fact may come and still raise alerts."""
 
 
 def decider(rule_set: RuleSet) -> Decider:
@@ -42,8 +44,12 @@ def decider(rule_set: RuleSet) -> Decider:
             for rule_id, facts, function in RULES
             if row.data in facts and rule_id in rule_set.rules
         )
+    figures = rule_set.parameters
     return Decider(
-        rule_set.hash, by_fact, Decimal(rule_set.parameters["alert_reopen_factor"].value)
+        rule_set.hash,
+        by_fact,
+        Decimal(figures["alert_reopen_factor"].value),
+        dt.timedelta(days=figures["alert_lateness_days"].value),
     )
 
 
@@ -54,12 +60,31 @@ def decide(state: ClientState, event: Event, rules: Decider) -> tuple[ClientStat
     """
     after = fold(state, event)
     decisions: list[Decision] = []
+    if is_late(state, event, rules):
+        return after, decisions
     for rule, function in rules.by_fact[type(event.data)]:
         finding = function(after, event, rule)
         if finding is not None:
             after, decision = _remember(after, event, rule, finding, rules)
             decisions.append(decision)
     return after, decisions
+
+
+def is_late(state: ClientState, event: Event, rules: Decider) -> bool:
+    """Whether the client's topic has moved on so far that the fact belongs to the nightly rules.
+
+    Measured in event time, against what was folded before: the answer is the same in the stream,
+    in a replay of years ago and in the proof.
+    """
+    if event.waited:
+        return False
+    if event.topic == ACCOUNT:
+        newest = state.account_date
+    elif event.topic == CREDIT:
+        newest = state.credit_date
+    else:
+        return False
+    return event.business_date < newest and newest - event.business_date > rules.lateness
 
 
 def _remember(
@@ -108,7 +133,7 @@ def _raise(
     rules_hash: str,
 ) -> tuple[ClientState, Alert]:
     # A scope may fire again after its window: the fact that raised it makes the key unique.
-    key = f"{scope}|{event.key.hex()}"
+    key = f"{scope}|{event_key(event.source, event.id).hex()}"
     alert = Alert(
         alert_id=alert_id(key),
         alert_key=key,

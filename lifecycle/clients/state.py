@@ -1,8 +1,9 @@
 """A client's live state and its fold: `fold(state, event) -> state`.
 
 Pure: no clock, no I/O, nothing edited in place. The stream, the proof, the replay of one alert
-and the backtest all run this code. The fold takes facts in any order: a fact about an account
-or a facility that was not seen yet opens its entry, and a later fact completes it.
+and the backtest all run this code. A fact is only folded when what it refers to is known
+(`waits_for`); among facts of the same thing the one of the latest event time stands, whatever the
+order they come in.
 
 Money is integer ten-thousandths of the currency unit (`minor_units`).
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,9 +21,9 @@ from lifecycle.events import account as ac
 from lifecycle.events import client as cl
 from lifecycle.events import consent as cs
 from lifecycle.events import credit as cr
-from lifecycle.events.catalogue import ACCOUNT, CREDIT
+from lifecycle.events.catalogue import ACCOUNT, CATALOGUE, CREDIT
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 DAY_TOTALS_KEPT = 3
 """Business dates whose totals stay in the state; a fact later than that is the nightly run's."""
@@ -47,6 +48,9 @@ class Account(msgspec.Struct, frozen=True, array_like=True, gc=False):
     overdraft_limit: int = 0
     status: str = "ENABLED"
     opened_date: dt.date | None = None
+    balance_at: dt.datetime | None = None
+    """Event time of `balance`: an older fact that comes later does not replace it."""
+    status_at: dt.datetime | None = None
 
 
 class Instalment(msgspec.Struct, frozen=True, array_like=True):
@@ -57,6 +61,7 @@ class Instalment(msgspec.Struct, frozen=True, array_like=True):
     total: int
     paid: int
     source: Source
+    schedule_version: int = 0
 
 
 class Missed(msgspec.Struct, frozen=True, array_like=True):
@@ -72,6 +77,7 @@ class Facility(msgspec.Struct, frozen=True, array_like=True):
 
     currency: str = ""
     status: str = "PERFORMING"
+    status_at: dt.datetime | None = None
     unpaid: tuple[Instalment, ...] = ()
     missed: tuple[Missed, ...] = ()
     prepaid: int = 0
@@ -85,6 +91,19 @@ class DayTotal(msgspec.Struct, frozen=True, array_like=True):
     """CASH, TRANSFER or CROSS_BORDER, then the direction and the currency: CASH|CRDT|CNY."""
     total: int
     sources: tuple[Source, ...]
+
+
+class Sequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The numbers one producer gave the facts of this client, whatever their topic."""
+
+    lowest: int
+    highest: int
+    facts: int
+
+    @property
+    def missing(self) -> int:
+        """How many numbers between the lowest and the highest were not seen."""
+        return max(0, self.highest - self.lowest + 1 - self.facts)
 
 
 class Raised(msgspec.Struct, frozen=True, array_like=True):
@@ -118,6 +137,10 @@ class ClientState(msgspec.Struct, frozen=True, array_like=True):
     consents: dict[str, str] = {}
     """purpose -> consent_id, for the consents that stand."""
     day_totals: tuple[DayTotal, ...] = ()
+    entities: dict[str, dt.date] = {}
+    """entity (account/17) -> the business date it was introduced on; a fact may refer to these."""
+    sequences: dict[str, Sequence] = {}
+    """CloudEvents source -> the numbers it gave."""
     raised: dict[str, Raised] = {}
     """alert scope (rule|entity|bucket) -> the alert that suppresses its repeats."""
 
@@ -128,13 +151,46 @@ decode_state = msgspec.msgpack.Decoder(ClientState).decode
 
 def fold(state: ClientState, event: Event) -> ClientState:
     """The state after one more fact."""
-    apply = _FOLDS.get(type(event.data))
+    apply, introduces, _ = _ROWS[type(event.data)]
     changes = apply(state, event, event.data) if apply else {}
     if event.topic == ACCOUNT:
         changes["account_date"] = max(state.account_date, event.business_date)
     elif event.topic == CREDIT:
         changes["credit_date"] = max(state.credit_date, event.business_date)
+    if introduces:
+        entity = f"{introduces[0]}/{getattr(event.data, introduces[1])}"
+        if entity not in state.entities:
+            changes["entities"] = {**state.entities, entity: event.business_date}
+    if event.sequence:
+        changes["sequences"] = _counted(state, event)
     return _replace(state, changes)
+
+
+def waits_for(state: ClientState, event: Event) -> str | None:
+    """The first entity the fact refers to that nobody introduced yet, or None."""
+    for entity, field in _ROWS[type(event.data)].refers_to:
+        identifier = getattr(event.data, field)
+        if identifier is not None:
+            name = f"{entity}/{identifier}"
+            if name not in state.entities:
+                return name
+    return None
+
+
+def introduces(event: Event) -> bool:
+    """Whether other facts may wait for this one."""
+    return _ROWS[type(event.data)].introduces is not None
+
+
+def _counted(state: ClientState, event: Event) -> dict[str, Sequence]:
+    number = event.sequence
+    seen = state.sequences.get(event.source)
+    now = (
+        Sequence(min(seen.lowest, number), max(seen.highest, number), seen.facts + 1)
+        if seen
+        else Sequence(number, number, 1)
+    )
+    return {**state.sequences, event.source: now}
 
 
 def days_past_due(facility: Facility, on: dt.date, materiality: int) -> int:
@@ -163,6 +219,8 @@ def _replace(state: ClientState, changes: dict[str, Any]) -> ClientState:
         get("facilities", state.facilities),
         get("consents", state.consents),
         get("day_totals", state.day_totals),
+        get("entities", state.entities),
+        get("sequences", state.sequences),
         state.raised,
     )
 
@@ -209,16 +267,25 @@ def _opened(state: ClientState, event: Event, data: ac.AccountOpened) -> dict[st
 
 def _posted(state: ClientState, event: Event, data: ac.TransactionPosted) -> dict[str, Any]:
     changes: dict[str, Any] = {}
-    if data.balance_after is not None:
+    if data.balance_after is not None and _is_newest(state, data.account_id, event):
         changes = _with_account(
             state,
             data.account_id,
             currency=data.currency,
             balance=minor_units(data.balance_after),
+            balance_at=event.time,
         )
-    if data.initiator != "BANK" and data.status == "BOOK" and not data.reversal:
+    # What a correction replaces was added when it came; what it was, the nightly run restates.
+    counts = data.initiator != "BANK" and data.status == "BOOK" and not data.reversal
+    if counts and not event.correction:
         changes["day_totals"] = _add_to_day(state, event, data)
     return changes
+
+
+def _is_newest(state: ClientState, account_id: str, event: Event) -> bool:
+    """Whether no balance of a later event time is known."""
+    account = state.accounts.get(account_id)
+    return account is None or account.balance_at is None or account.balance_at <= event.time
 
 
 def _add_to_day(
@@ -254,12 +321,13 @@ def day_total_kind(data: ac.TransactionPosted) -> str:
 
 
 def _snapshot(state: ClientState, event: Event, data: ac.BalanceSnapshot) -> dict[str, Any]:
-    if data.balance_type not in ("CLBD", "ITBD"):
+    if data.balance_type not in ("CLBD", "ITBD") or not _is_newest(state, data.account_id, event):
         return {}
     sign = -1 if data.credit_debit_indicator == "DBIT" else 1
     changes: dict[str, Any] = {
         "currency": data.currency,
         "balance": sign * minor_units(data.amount),
+        "balance_at": event.time,
     }
     if data.overdraft_limit is not None:
         changes["overdraft_limit"] = minor_units(data.overdraft_limit)
@@ -269,11 +337,18 @@ def _snapshot(state: ClientState, event: Event, data: ac.BalanceSnapshot) -> dic
 def _status_changed(
     state: ClientState, event: Event, data: ac.AccountStatusChanged
 ) -> dict[str, Any]:
-    return _with_account(state, data.account_id, status=data.to_status)
+    return _with_status(state, event, data.account_id, data.to_status)
 
 
 def _closed(state: ClientState, event: Event, data: ac.AccountClosed) -> dict[str, Any]:
-    return _with_account(state, data.account_id, status="CLOSED")
+    return _with_status(state, event, data.account_id, "CLOSED")
+
+
+def _with_status(state: ClientState, event: Event, account_id: str, status: str) -> dict[str, Any]:
+    account = state.accounts.get(account_id)
+    if account and account.status_at and account.status_at > event.time:
+        return {}
+    return _with_account(state, account_id, status=status, status_at=event.time)
 
 
 # --- credit -----------------------------------------------------------------------------------
@@ -296,8 +371,12 @@ def _due(state: ClientState, event: Event, data: cr.RepaymentDue) -> dict[str, A
     facility = _facility(state, data.facility_id)
     total = minor_units(data.total)
     known = [i for i in facility.unpaid if i.number == data.instalment_no]
+    if known and known[0].schedule_version > data.schedule_version:
+        return {}
     paid = known[0].paid if known else min(facility.prepaid, total)
-    instalment = Instalment(data.instalment_no, data.due_date, total, paid, source_of(event))
+    instalment = Instalment(
+        data.instalment_no, data.due_date, total, paid, source_of(event), data.schedule_version
+    )
     others = [i for i in facility.unpaid if i.number != data.instalment_no]
     unpaid = [*others, instalment] if paid < total else others
     changed = msgspec.structs.replace(
@@ -350,23 +429,20 @@ def _missed(state: ClientState, event: Event, data: cr.RepaymentMissed) -> dict[
     return _with_facility(state, data.facility_id, changed)
 
 
-def _status(name: str) -> Callable[[ClientState, Event, Any], dict[str, Any]]:
+def _status(name: str, **ended: Any) -> Callable[[ClientState, Event, Any], dict[str, Any]]:
+    """The fold of a fact that puts a facility into a status; `ended` is what that settles."""
+
     def apply(state: ClientState, event: Event, data: Any) -> dict[str, Any]:
-        facility = msgspec.structs.replace(_facility(state, data.facility_id), status=name)
-        return _with_facility(state, data.facility_id, facility)
+        facility = _facility(state, data.facility_id)
+        if facility.status_at and facility.status_at > event.time:
+            return {}
+        changed = msgspec.structs.replace(facility, status=name, status_at=event.time, **ended)
+        return _with_facility(state, data.facility_id, changed)
 
     return apply
 
 
-def _ended(name: str) -> Callable[[ClientState, Event, Any], dict[str, Any]]:
-    def apply(state: ClientState, event: Event, data: Any) -> dict[str, Any]:
-        facility = msgspec.structs.replace(
-            _facility(state, data.facility_id), status=name, unpaid=(), prepaid=0
-        )
-        return _with_facility(state, data.facility_id, facility)
-
-    return apply
-
+_NOTHING_OWED: dict[str, Any] = {"unpaid": (), "prepaid": 0}
 
 _FOLDS: dict[type, Callable[[ClientState, Event, Any], dict[str, Any]]] = {
     cl.ClientRegistered: _registered,
@@ -384,7 +460,21 @@ _FOLDS: dict[type, Callable[[ClientState, Event, Any], dict[str, Any]]] = {
     cr.CreditRestructured: _status("RESTRUCTURED"),
     cr.DefaultDeclared: _status("DEFAULT"),
     cr.DefaultCured: _status("PERFORMING"),
-    cr.CreditWrittenOff: _ended("WRITTEN_OFF"),
-    cr.CreditSettled: _ended("SETTLED"),
+    cr.CreditWrittenOff: _status("WRITTEN_OFF", **_NOTHING_OWED),
+    cr.CreditSettled: _status("SETTLED", **_NOTHING_OWED),
 }
 """Facts that change the state; every other accepted fact only counts."""
+
+
+class _Row(NamedTuple):
+    """What the fold does with one type of fact."""
+
+    apply: Callable[[ClientState, Event, Any], dict[str, Any]] | None
+    introduces: tuple[str, str] | None
+    refers_to: tuple[tuple[str, str], ...]
+
+
+_ROWS = {
+    row.data: _Row(_FOLDS.get(row.data), row.introduces, row.refers_to)
+    for row in CATALOGUE.values()
+}

@@ -1,7 +1,16 @@
 """The event catalogue: CloudEvents envelope, one typed struct per event type."""
 
 from lifecycle.events.catalogue import CATALOGUE, OUTPUT_TOPICS, SOURCE_TOPICS, EventType
-from lifecycle.events.envelope import Event, InvalidEvent, Outgoing, decode, encode
+from lifecycle.events.envelope import (
+    Event,
+    InvalidEvent,
+    Outgoing,
+    business_key,
+    decode,
+    encode,
+    event_key,
+    repeated_name,
+)
 from lifecycle.events.fields import Fact, minor_units, money_text, to_decimal
 
 __all__ = [
@@ -13,9 +22,12 @@ __all__ = [
     "Fact",
     "InvalidEvent",
     "Outgoing",
+    "business_key",
     "decode",
     "encode",
+    "event_key",
     "minor_units",
     "money_text",
+    "repeated_name",
     "to_decimal",
 ]

@@ -31,6 +31,11 @@ class EventType(NamedTuple):
     subject: tuple[str, str]
     business_key: tuple[str, ...]
     dataschema: str
+    introduces: tuple[str, str] | None = None
+    """(entity, field): what the fact brings into existence, so that others may refer to it."""
+    refers_to: tuple[tuple[str, str], ...] = ()
+    """(entity, field): what must be known before the fact can be applied; a null field refers to
+    nothing."""
 
 
 def _row(
@@ -41,13 +46,53 @@ def _row(
     *business_key: str,
 ) -> EventType:
     schema = f"urn:bank:schema:{fact}:1.0.0"
-    return EventType(f"bank.{fact}.v1", topic, data, subject, business_key, schema)
+    return EventType(
+        f"bank.{fact}.v1",
+        topic,
+        data,
+        subject,
+        business_key,
+        schema,
+        _INTRODUCES.get(fact),
+        _REFERS_TO.get(fact, ()),
+    )
 
 
 _CLIENT = ("client", "client_id")
 _ACCOUNT = ("account", "account_id")
 _FACILITY = ("facility", "facility_id")
 _APPLICATION = ("application", "application_id")
+
+_OF_ACCOUNT = (("account", "account_id"),)
+_OF_FACILITY = (("facility", "facility_id"),)
+
+_INTRODUCES = {
+    "account.opened": ("account", "account_id"),
+    "credit.disbursed": ("facility", "facility_id"),
+    "consent.granted": ("consent", "consent_id"),
+    "complaint.raised": ("complaint", "complaint_id"),
+}
+_REFERS_TO = {
+    "account.party_added": _OF_ACCOUNT,
+    "account.balance_snapshot": _OF_ACCOUNT,
+    "account.transaction_posted": _OF_ACCOUNT,
+    "account.standing_order_set": _OF_ACCOUNT,
+    "card.issued": _OF_ACCOUNT,
+    "account.status_changed": _OF_ACCOUNT,
+    "account.closed": _OF_ACCOUNT,
+    "credit.repayment_due": _OF_FACILITY,
+    "credit.repayment_made": _OF_FACILITY,
+    "credit.repayment_missed": _OF_FACILITY,
+    "credit.penalty_interest_charged": _OF_ACCOUNT,
+    "credit.restructured": _OF_FACILITY,
+    "credit.default_declared": _OF_FACILITY,
+    "credit.default_cured": _OF_FACILITY,
+    "credit.written_off": _OF_FACILITY,
+    "credit.recovered": _OF_FACILITY,
+    "credit.settled": _OF_FACILITY,
+    "consent.withdrawn": (("consent", "consent_id"),),
+    "complaint.resolved": (("complaint", "complaint_id"),),
+}
 
 _ROWS = (
     _row("client.registered", CLIENT, client.ClientRegistered, _CLIENT, "client_id"),

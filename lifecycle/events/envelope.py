@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
+import operator
+import re
 import uuid
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from lifecycle.events.catalogue import BY_STRUCT, CATALOGUE
+from lifecycle.events.catalogue import BY_STRUCT, CATALOGUE, EventType
 from lifecycle.events.fields import Fact, Id, Instant
 
 REPLAY_NAMESPACE = uuid.UUID("6f1c7a52-5d0e-5b86-9f0b-1d9a5f3c2e41")
@@ -17,12 +22,22 @@ REPLAY_NAMESPACE = uuid.UUID("6f1c7a52-5d0e-5b86-9f0b-1d9a5f3c2e41")
 
 Reason = Literal[
     "UNPARSABLE",
+    "DUPLICATE_NAME",
     "ENVELOPE",
+    "TIME_FORMAT",
     "SPECVERSION",
     "UNKNOWN_TYPE",
+    "SCHEMA_VERSION",
     "SCHEMA",
     "KEY_MISMATCH",
+    "SUBJECT_MISMATCH",
+    "TIME_OUT_OF_RANGE",
     "FUTURE_TIME",
+]
+"""Why a record is refused before it meets the store: a closed list."""
+
+SequenceText = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,18}$(?!\n)", description="integer as text, per source and key")
 ]
 
 
@@ -38,7 +53,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     recordedtime: Instant
     partitionkey: Id
     data: msgspec.Raw
-    sequence: str = "0"
+    sequence: SequenceText = "0"
     dataschema: str = ""
     datacontenttype: str = "application/json"
     timequality: Literal["RECORDED", "DERIVED"] = "RECORDED"
@@ -48,10 +63,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One accepted fact, typed. `client_id` is the partition key; `origin` says where it was read."""
+    """One fact, typed. `client_id` is the partition key."""
 
-    key: bytes
-    """Digest of (source, id): the identity of the fact in the inbox."""
     id: str
     source: str
     type: str
@@ -65,6 +78,14 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     topic: str
     partition: int
     offset: int
+    sequence: int
+    """The producer's count for this client; 0 when it keeps none."""
+    body: msgspec.Raw
+    """The bytes of `data`, as they stood on the wire."""
+    correction: bool = False
+    """Whether the fact replaces an earlier one of the same business key."""
+    waited: bool = False
+    """Whether it was held back: by what it refers to, or in quarantine. Not the producer's delay."""
 
 
 class InvalidEvent(ValueError):
@@ -74,6 +95,8 @@ class InvalidEvent(ValueError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.event_id: str | None = None
+        """The CloudEvents id, where the record got far enough to show one."""
 
 
 _envelopes = msgspec.json.Decoder(Envelope)
@@ -86,24 +109,43 @@ def event_key(source: str, event_id: str) -> bytes:
     return hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=16).digest()
 
 
+def business_key(data: Fact) -> str:
+    """The business key of a fact as text, e.g. "1787|173347"."""
+    return "|".join(map(str, _business_keys[type(data)](data)))
+
+
 def decode(
     raw: bytes | None, record_key: bytes | None, topic: str, partition: int, offset: int
 ) -> Event:
     """Bytes of one Kafka record -> Event. Raises InvalidEvent with the reason it is refused for."""
     envelope = _decode_envelope(raw)
+    try:
+        return _typed(envelope, record_key, topic, partition, offset)
+    except InvalidEvent as error:
+        error.event_id = envelope.id
+        raise
+
+
+def _typed(
+    envelope: Envelope, record_key: bytes | None, topic: str, partition: int, offset: int
+) -> Event:
     if envelope.specversion != "1.0":
         raise InvalidEvent("SPECVERSION", f"specversion is {envelope.specversion!r}, not '1.0'")
     row = CATALOGUE.get(envelope.type)
     if row is None or row.topic != topic:
         raise InvalidEvent("UNKNOWN_TYPE", f"type {envelope.type!r} does not belong to {topic}")
+    if envelope.dataschema != row.dataschema:
+        _check_version(envelope.dataschema, row)
     if record_key is None or record_key != envelope.partitionkey.encode():
         raise InvalidEvent("KEY_MISMATCH", "the record key is not the event's partitionkey")
     try:
         data = _facts[envelope.type](envelope.data)
-    except msgspec.ValidationError as error:
-        raise InvalidEvent("SCHEMA", f"data: {error}") from None
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise InvalidEvent("SCHEMA", f"data ({envelope.dataschema}): {error}") from None
+    entity, field = row.subject
+    if envelope.subject != f"{entity}/{getattr(data, field)}":
+        raise InvalidEvent("SUBJECT_MISMATCH", f"the subject is not the {field} of the data")
     return Event(
-        event_key(envelope.source, envelope.id),
         envelope.id,
         envelope.source,
         envelope.type,
@@ -116,7 +158,36 @@ def decode(
         topic,
         partition,
         offset,
+        int(envelope.sequence),
+        envelope.data,
     )
+
+
+def repeated_name(raw: bytes) -> str | None:
+    """A name that occurs twice in one JSON object of an event, or None.
+
+    Decoders keep the last of two equal names: what was checked would not be all that was said.
+    `raw` must be a record that `decode` accepted. Counting names is enough for a record without
+    surprises; any other is parsed strictly.
+    """
+    if raw.count(b'":') == _names(_anything(raw)) and not _SPACE_AFTER_QUOTE(raw):
+        return None
+    found: list[str] = []
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        found.extend(name for name in names if names.count(name) > 1)
+        return {}
+
+    json.loads(raw, object_pairs_hook=once)
+    return found[0] if found else None
+
+
+def _names(value: Any) -> int:
+    """How many names an event has: the envelope's, the data's, and those one level deeper."""
+    data = value["data"]
+    inner = sum(len(field) for field in data.values() if field.__class__ is dict)
+    return len(value) + len(data) + inner
 
 
 def _decode_envelope(raw: bytes | None) -> Envelope:
@@ -125,14 +196,34 @@ def _decode_envelope(raw: bytes | None) -> Envelope:
     try:
         return _envelopes.decode(raw)
     except msgspec.ValidationError as error:
-        raise InvalidEvent("ENVELOPE", str(error)) from None
+        of_time = str(error).endswith(("`$.time`", "`$.recordedtime`"))
+        raise InvalidEvent("TIME_FORMAT" if of_time else "ENVELOPE", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidEvent("UNPARSABLE", str(error)) from None
 
 
-def business_key(data: Fact) -> str:
-    """The business key of a fact as text, e.g. "1787|173347"."""
-    return "|".join(str(getattr(data, name)) for name in BY_STRUCT[type(data)].business_key)
+def _check_version(dataschema: str, row: EventType) -> None:
+    """Same fact and same major: an additive change is welcome, another major is not readable."""
+    name, _, version = dataschema.rpartition(":")
+    ours, _, known = row.dataschema.rpartition(":")
+    if dataschema and (
+        name != ours or not _SEMVER(version) or version.split(".")[0] != known.split(".")[0]
+    ):
+        raise InvalidEvent(
+            "SCHEMA_VERSION", f"dataschema is {dataschema!r}; this release reads {row.dataschema}"
+        )
+
+
+def _tuple_getter(names: tuple[str, ...]) -> Callable[[Fact], tuple[Any, ...]]:
+    get = operator.attrgetter(*names)
+    return get if len(names) > 1 else lambda data: (get(data),)
+
+
+_anything = msgspec.json.Decoder().decode
+# A quote, then white space: a name may be hiding from the count of `":`.
+_SPACE_AFTER_QUOTE = re.compile(rb'"[ \t\r\n]').search
+_SEMVER = re.compile(r"(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){2}", re.ASCII).fullmatch
+_business_keys = {row.data: _tuple_getter(row.business_key) for row in CATALOGUE.values()}
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):

@@ -18,9 +18,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PORT_NAMES = ("kafka", "controller", "airflow", "smtp", "worker_log", "trigger_log")
+from lifecycle.settings import LOOPBACK
+
+PORT_NAMES = ("kafka", "controller", "airflow", "smtp", "metrics", "worker_log", "trigger_log")
 PORT_ENV = "LIFECYCLE_PORT_"
-LOOPBACK = "127.0.0.1"
 USERS = {"admin": "admin", "operator": "op", "officer": "user", "auditor": "viewer"}
 """Airflow log-ins that are made at first start: name -> role of the simple auth manager."""
 

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 
 from lifecycle.errors import NotRunning
-from lifecycle.platform.address import LOOPBACK, USERS, Address
-from lifecycle.settings import ROOT
+from lifecycle.platform.address import USERS, Address
+from lifecycle.settings import LOOPBACK, ROOT
 
 PARALLELISM = "4"
 PRELOAD = ROOT / "expectations" / "preload"

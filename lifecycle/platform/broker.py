@@ -10,7 +10,8 @@ import uuid
 from pathlib import Path
 
 from lifecycle.errors import NotRunning
-from lifecycle.platform.address import LOOPBACK, Address
+from lifecycle.platform.address import Address
+from lifecycle.settings import LOOPBACK
 
 ENDPOINT = "org.apache.kafka:kafka_2.13:4.2.0+org.slf4j:slf4j-simple:1.7.36"
 LOCK = Path(__file__).with_name("kafka.lock")

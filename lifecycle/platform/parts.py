@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lifecycle.platform import airflow, broker, database
-from lifecycle.platform.address import LOOPBACK, Address
+from lifecycle.platform.address import Address
+from lifecycle.settings import LOOPBACK
 
 HEARTBEAT_SECONDS_MAX = 15
 

@@ -9,7 +9,7 @@ import pytest
 from expectations.gate import GreatExpectationsGate
 from lifecycle.adapters.memory import MemoryGate
 from lifecycle.events import InvalidEvent
-from lifecycle.pipeline import raw_columns
+from lifecycle.intake import raw_columns
 
 
 @pytest.fixture(scope="module", params=["memory", "great_expectations"])

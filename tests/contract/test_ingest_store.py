@@ -14,15 +14,29 @@ from lifecycle.adapters.ingest_store import (
     PostgresOffsetBook,
     PostgresOutbox,
 )
-from lifecycle.adapters.memory import MemoryGate, MemoryIngestStore
+from lifecycle.adapters.memory import MemoryIngestStore
 from lifecycle.alerts.decide import Decider
 from lifecycle.alerts.rules import RuleSet
-from lifecycle.errors import Fenced
-from lifecycle.pipeline import commit, prepare
+from lifecycle.errors import AnswerIsNo, Fenced
+from lifecycle.events import encode
+from lifecycle.pipeline import commit, orphan, release
 from lifecycle.ports import Record
 from lifecycle.proof import compare, rebuild
 from lifecycle.settings import Settings
-from tests.support import DAY, at, opened, outgoing, posted, query, records
+from tests.support import (
+    DAY,
+    LIMITS,
+    at,
+    disbursed,
+    due,
+    made,
+    opened,
+    outgoing,
+    posted,
+    prepared,
+    query,
+    records,
+)
 
 GROUP = "contract"
 PLACE = ("bank.account.v1", 0)
@@ -34,6 +48,10 @@ class Kit:
 
     def __init__(self, store: Any, book: Any, outbox: Any, log: Any) -> None:
         self.store, self.book, self.outbox, self.log = store, book, outbox, log
+
+    def first_held(self) -> int:
+        """The id of the oldest record in quarantine."""
+        return 0 if isinstance(self.store, MemoryIngestStore) else 1
 
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.integration)])
@@ -54,9 +72,9 @@ def kit(request: pytest.FixtureRequest, rule_set: RuleSet) -> Iterator[Kit]:
 
 
 def take(kit: Kit, rules: Decider, batch: list[Record], cache: Any = None) -> Any:
-    prepared = prepare(batch, gate=MemoryGate(), now=NOW)
+    ready = prepared(batch, NOW)
     return commit(
-        prepared,
+        ready,
         kit.book.offsets(GROUP),
         store=kit.store,
         rules=rules,
@@ -82,8 +100,8 @@ def test_a_batch_is_stored_whole(kit: Kit, rules: Decider) -> None:
 
 def test_what_was_stored_proves_equal(kit: Kit, rules: Decider) -> None:
     kit.book.create_offsets(GROUP, {PLACE: 0})
-    facts = [outgoing(posted(n, balance_after=f"-{n}.00")) for n in range(1, 9)]
-    take(kit, rules, records(facts))
+    facts = [opened(), *(posted(n, balance_after=f"-{n}.00") for n in range(1, 8))]
+    take(kit, rules, records([outgoing(fact) for fact in facts]))
     with kit.log.snapshot():
         rebuilt = rebuild(kit.log.facts(), {rules.rules_hash: rules})
         proof = compare(rebuilt, kit.log.states(), kit.log.alerts())
@@ -93,19 +111,19 @@ def test_what_was_stored_proves_equal(kit: Kit, rules: Decider) -> None:
 
 def test_a_duplicate_changes_nothing(kit: Kit, rules: Decider) -> None:
     kit.book.create_offsets(GROUP, {PLACE: 0})
-    out = outgoing(posted())
+    out = outgoing(opened())
     take(kit, rules, records([out]))
     again = take(kit, rules, [Record(out.topic, 0, 1, b"C1", out.value)])
-    assert (again.moves[0].duplicates, again.events) == (1, [])
+    assert (again.moves[0].duplicates, again.facts) == (1, [])
     with kit.log.snapshot():
         assert len(list(kit.log.facts())) == 1
 
 
 def test_a_moved_offset_fences_and_leaves_nothing(kit: Kit, rules: Decider) -> None:
     kit.book.create_offsets(GROUP, {PLACE: 3})
-    prepared = prepare(records([outgoing(posted())]), gate=MemoryGate(), now=NOW)
+    ready = prepared(records([outgoing(posted())]), NOW)
     with pytest.raises(Fenced):
-        commit(prepared, {PLACE: 0}, store=kit.store, rules=rules, cache={})
+        commit(ready, {PLACE: 0}, store=kit.store, rules=rules, cache={})
     with kit.log.snapshot():
         assert list(kit.log.facts()) == []
         assert kit.log.states() == {}
@@ -120,12 +138,17 @@ def test_a_stale_state_fences(kit: Kit, rules: Decider) -> None:
     late = [Record(PLACE[0], 0, 1, b"C1", outgoing(posted()).value)]
     with pytest.raises(Fenced):
         take(kit, rules, late, cache={"C1": ClientState("C1")})
-    assert take(kit, rules, late).events
+    assert take(kit, rules, late).facts
+    later = [Record(PLACE[0], 0, 2, b"C1", outgoing(posted(2)).value)]
+    known = ClientState("C1", entities={"account/A1": DAY})
+    with pytest.raises(Fenced):
+        take(kit, rules, later, cache={"C1": known})
+    assert take(kit, rules, later).facts
 
 
 def test_messages_leave_once_and_wait_when_sending_fails(kit: Kit, rules: Decider) -> None:
     kit.book.create_offsets(GROUP, {PLACE: 0})
-    take(kit, rules, records([outgoing(posted(balance_after="-9.00"))]))
+    take(kit, rules, records([outgoing(opened()), outgoing(posted(balance_after="-9.00"))]))
     sent: list[Any] = []
 
     def refuse(batch: list[Any]) -> None:
@@ -146,3 +169,125 @@ def test_hostile_text_is_held_with_its_bytes(kit: Kit, rules: Decider) -> None:
     )
     assert [q.record.value for q in batch.quarantined] == [raw, None]
     assert kit.book.offsets(GROUP) == {PLACE: 2}
+
+
+def test_what_came_too_early_waits_and_is_released_with_what_it_waits_for(
+    kit: Kit, rules: Decider
+) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    early = [outgoing(posted(1, balance_after="-9.00")), outgoing(posted(2))]
+    batch = take(kit, rules, records(early))
+    assert (batch.moves[0].parked, batch.facts, batch.alerts) == (2, [], [])
+    with kit.log.snapshot():
+        assert list(kit.log.facts()) == []
+    again = take(kit, rules, [Record(PLACE[0], 0, 2, b"C1", early[0].value)])
+    assert again.moves[0].duplicates == 1, "a parked fact is known"
+    released = take(kit, rules, [Record(PLACE[0], 0, 3, b"C1", outgoing(opened()).value)])
+    assert [type(fact.event.data).__name__ for fact in released.facts] == [
+        "AccountOpened",
+        "TransactionPosted",
+        "TransactionPosted",
+    ]
+    assert [raised.alert.rule_id for raised in released.alerts] == ["RT-03"]
+    assert len(released.unparked) == 2
+    with kit.log.snapshot():
+        proof = compare(
+            rebuild(kit.log.facts(), {rules.rules_hash: rules}),
+            kit.log.states(),
+            kit.log.alerts(),
+        )
+    assert proof.equal, proof.differences
+    assert proof.events == 3
+
+
+def test_a_chain_of_waiting_facts_is_released_together(kit: Kit, rules: Decider) -> None:
+    credit = ("bank.credit.v1", 0)
+    kit.book.create_offsets(GROUP, {PLACE: 0, credit: 0})
+    take(kit, rules, records([outgoing(made("P1", DAY)), outgoing(due(1, DAY))]))
+    last = Record(credit[0], 0, 2, b"C1", outgoing(disbursed()).value)
+    assert len(take(kit, rules, [last]).facts) == 3
+
+
+def test_an_orphan_goes_to_quarantine_and_is_forgotten(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    out = outgoing(posted())
+    take(kit, rules, records([out]))
+    assert orphan(kit.store, NOW, 10, NOW) == 0, "it has not waited long enough"
+    assert orphan(kit.store, NOW + dt.timedelta(seconds=1), 10, NOW) == 1
+    again = take(kit, rules, [Record(PLACE[0], 0, 1, b"C1", out.value)])
+    assert (again.moves[0].parked, again.moves[0].duplicates) == (1, 0)
+
+
+def test_a_higher_sequence_corrects_and_a_lower_one_conflicts(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    first = outgoing(posted(1, amount="10.00"), sequence=2)
+    take(kit, rules, records([outgoing(opened(), sequence=1), first]))
+
+    def version(offset: int, amount: str, sequence: int, source: str) -> Any:
+        fact = posted(1, amount=amount)
+        out = encode(fact, source=source, client_id="C1", time=at(DAY), sequence=sequence)
+        return take(kit, rules, [Record(PLACE[0], 0, offset, b"C1", out.value)])
+
+    same = version(2, "10.00", 9, "/again")
+    assert same.moves[0].duplicates == 1, "the same data under another id"
+    correction = version(3, "20.00", 3, "/corrected")
+    assert [fact.event.correction for fact in correction.facts] == [True]
+    assert len(correction.corrections) == 1
+    late = version(4, "30.00", 1, "/older")
+    assert [held.reason for held in late.quarantined] == ["IDEMPOTENCY_CONFLICT"]
+    unnumbered = version(5, "40.00", 0, "/unnumbered")
+    assert [held.reason for held in unnumbered.quarantined] == ["IDEMPOTENCY_CONFLICT"]
+
+
+def test_two_versions_in_one_batch(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    outs = [outgoing(opened(), sequence=1)]
+    for sequence, amount in ((2, "10.00"), (3, "20.00"), (4, "30.00")):
+        fact = posted(1, amount=amount)
+        source = f"/system-{sequence}"
+        outs.append(encode(fact, source=source, client_id="C1", time=at(DAY), sequence=sequence))
+    batch = take(kit, rules, records(outs))
+    assert (len(batch.facts), len(batch.corrections)) == (4, 2)
+    again = take(kit, rules, [Record(PLACE[0], 0, 4, b"C1", outs[1].value)])
+    assert again.moves[0].duplicates == 1, "the first version's id is still known"
+
+
+def test_a_gap_in_a_sequence_opens_and_closes(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    outs = [outgoing(opened(), sequence=1), outgoing(posted(1), sequence=3)]
+    assert take(kit, rules, records(outs)).gaps == {("C1", "/test"): True}
+    late = Record(PLACE[0], 0, 2, b"C1", outgoing(posted(2), sequence=2).value)
+    assert take(kit, rules, [late]).gaps == {("C1", "/test"): False}
+
+
+def test_a_stopped_partition_is_remembered(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    bad = [Record(PLACE[0], 0, n, b"C1", b"{") for n in range(LIMITS.bad_run + 50)]
+    batch = take(kit, rules, bad)
+    assert len(batch.quarantined) == LIMITS.bad_run
+    assert kit.book.offsets(GROUP) == {PLACE: LIMITS.bad_run}
+    assert kit.book.stops(GROUP) == {PLACE: f"{LIMITS.bad_run} bad records in a row"}
+
+
+def test_a_released_record_brings_what_waited_for_it(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    spoilt = outgoing(opened()).value.replace(b'"CACC"', b'"CURRENT"')
+    waiting = outgoing(posted(1, balance_after="-1.00")).value
+    take(kit, rules, [Record(PLACE[0], 0, 0, b"C1", spoilt)])
+    take(kit, rules, [Record(PLACE[0], 0, 1, b"C1", waiting)])
+    mended = Record(PLACE[0], 0, 0, b"C1", outgoing(opened()).value)
+    quarantine_id = kit.first_held()
+    batch = release(prepared([mended], NOW), quarantine_id, store=kit.store, rules=rules)
+    assert [fact.quarantine_id for fact in batch.facts] == [quarantine_id, None]
+    assert [raised.alert.rule_id for raised in batch.alerts] == ["RT-03"]
+    assert kit.book.offsets(GROUP) == {PLACE: 2}
+    with pytest.raises((AnswerIsNo, Fenced)):
+        release(prepared([mended], NOW), quarantine_id, store=kit.store, rules=rules)
+
+
+def test_a_record_that_is_still_bad_is_not_released(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    bad = Record(PLACE[0], 0, 0, b"C1", b"{")
+    take(kit, rules, [bad])
+    with pytest.raises(AnswerIsNo, match="UNPARSABLE"):
+        release(prepared([bad], NOW), kit.first_held(), store=kit.store, rules=rules)

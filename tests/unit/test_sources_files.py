@@ -42,7 +42,7 @@ def data(**fields: Any) -> dict[str, Any]:
         (changed(type="bank"), ACCOUNT, "C1", "UNKNOWN_TYPE"),
         (changed(type=7), ACCOUNT, "C1", "ENVELOPE"),
         (changed(partitionkey=None), CREDIT, "unknown", "ENVELOPE"),
-        (changed(time="yesterday"), CREDIT, "C1", "ENVELOPE"),
+        (changed(time="yesterday"), CREDIT, "C1", "TIME_FORMAT"),
         (changed(**data(business_date="2026-13-01")), CREDIT, "C1", "SCHEMA"),
         (changed(**data(total=12.5)), CREDIT, "C1", "SCHEMA"),
         (changed(data=[1]), CREDIT, "C1", "SCHEMA"),
@@ -77,5 +77,5 @@ def test_a_time_without_an_offset_is_still_paced(tmp_path: Path) -> None:
     """The consumer refuses it, since nobody knows which zone was meant."""
     (event,) = source(tmp_path, changed(time="2026-03-02T12:00:00")).events(None, None)
     assert event.time == at(DAY)
-    with pytest.raises(InvalidEvent, match="ENVELOPE"):
+    with pytest.raises(InvalidEvent, match="TIME_FORMAT"):
         decode(event.value, event.key.encode(), event.topic, 0, 0)

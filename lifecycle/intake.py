@@ -1,0 +1,203 @@
+"""Intake: records of Kafka -> facts the gate vouches for, and records kept out with their reason.
+
+It touches no store, so it may run while the batch before is being written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from lifecycle.breaker import Breaker, Place
+from lifecycle.errors import GateFailed
+from lifecycle.events import Event, InvalidEvent, decode, repeated_name
+from lifecycle.inbox import identify
+from lifecycle.limits import Limits
+from lifecycle.ports import Gate, Identity, Quarantined, Record, Stop, Verdict
+
+_COLUMN_OF_REASON = {
+    "UNPARSABLE": "ck_parsable",
+    "DUPLICATE_NAME": "ck_names_once",
+    "ENVELOPE": "ck_envelope",
+    "TIME_FORMAT": "ck_time_format",
+    "SPECVERSION": "ck_specversion",
+    "UNKNOWN_TYPE": "ck_type",
+    "SCHEMA_VERSION": "ck_schema_version",
+    "SCHEMA": "ck_schema",
+    "KEY_MISMATCH": "ck_key",
+    "SUBJECT_MISMATCH": "ck_subject",
+    "TIME_OUT_OF_RANGE": "ck_time",
+    "FUTURE_TIME": "ck_not_future",
+}
+
+
+LATE = dt.timedelta(hours=24)
+"""A fact that is older when it arrives is counted as late; a replay of history is not."""
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A micro-batch after decoding and the gate, before anything is stored."""
+
+    records: Sequence[Record]
+    now: dt.datetime
+    events: dict[int, Event]
+    """Position in the batch -> event, of the records that passed."""
+    identities: dict[int, Identity]
+    """The same positions -> identity."""
+    verdict: Verdict
+    held: dict[int, Quarantined]
+    """Position in the batch -> what goes to quarantine."""
+    stops: list[Stop]
+    """Partitions that are not read on after this batch."""
+
+
+def prepare(
+    records: Sequence[Record],
+    *,
+    gate: Gate,
+    limits: Limits,
+    breaker: Breaker,
+    now: dt.datetime,
+) -> Prepared:
+    """Decode and judge. Records behind the point where a partition stops are left out.
+
+    Raises GateFailed when the gate could not vouch for the batch.
+    """
+    events, refused = _decode_all(records, limits, now)
+    stops = breaker.stops(records, refused)
+    if stops:
+        kept = [i for i, r in enumerate(records) if i <= _last(stops, r, i)]
+        records = [records[i] for i in kept]
+        events = {n: events[i] for n, i in enumerate(kept) if i in events}
+        refused = {n: refused[i] for n, i in enumerate(kept) if i in refused}
+    identities = {i: identify(event) for i, event in events.items()}
+    columns = raw_columns(refused, len(records)) | _whole(events, identities, len(records), now)
+    verdict = gate.check("raw", columns, len(records))
+    return Prepared(
+        records,
+        now,
+        events,
+        identities,
+        verdict,
+        _held(verdict, records, refused),
+        [stop for _, stop in stops.values()],
+    )
+
+
+def raw_columns(refused: Mapping[int, InvalidEvent], rows: int) -> dict[str, Sequence[Any]]:
+    """The check columns of stage "raw": one boolean column per way to be refused."""
+    all_true = [True] * rows
+    columns = dict.fromkeys(_COLUMN_OF_REASON.values(), all_true)
+    for i, error in refused.items():
+        name = _COLUMN_OF_REASON[error.reason]
+        if columns[name] is all_true:
+            columns[name] = all_true.copy()
+        columns[name][i] = False
+    return dict(columns)
+
+
+def _whole(
+    events: Mapping[int, Event], identities: Mapping[int, Identity], rows: int, now: dt.datetime
+) -> dict[str, Sequence[Any]]:
+    """Columns that say something about the batch as a whole; a refused row is told by its place."""
+    keys: list[bytes | int] = list(range(rows))
+    digests: list[bytes | int] = list(range(rows))
+    on_time, in_sequence = [True] * rows, [True] * rows
+    last: dict[tuple[str, str], int] = {}
+    late = now - LATE
+    for i, event in events.items():
+        keys[i], digests[i] = identities[i].event_key, identities[i].digest
+        on_time[i] = event.time >= late or event.source.startswith("/replay/")
+        if event.sequence:
+            producer = (event.source, event.client_id)
+            in_sequence[i] = event.sequence <= last.get(producer, event.sequence) + 1
+            last[producer] = max(event.sequence, last.get(producer, 0))
+    return {
+        "event_key": keys,
+        "digest": digests,
+        "is_on_time": on_time,
+        "is_in_sequence": in_sequence,
+    }
+
+
+def _last(stops: Mapping[Place, tuple[int, Stop]], record: Record, position: int) -> int:
+    """The last position that may be taken of the record's partition."""
+    stop = stops.get((record.topic, record.partition))
+    return stop[0] if stop else position
+
+
+def _decode_all(
+    records: Sequence[Record], limits: Limits, now: dt.datetime
+) -> tuple[dict[int, Event], dict[int, InvalidEvent]]:
+    """Position in the batch -> event, and position -> why it was refused."""
+    events: dict[int, Event] = {}
+    refused: dict[int, InvalidEvent] = {}
+    latest = now + limits.future
+    for i, record in enumerate(records):
+        try:
+            event = decode(record.value, record.key, record.topic, record.partition, record.offset)
+        except InvalidEvent as error:
+            refused[i] = error
+            continue
+        doubt = _doubt(event, record.value or b"", limits.earliest, latest)
+        if doubt:
+            doubt.event_id = event.id
+            refused[i] = doubt
+        else:
+            events[i] = event
+    return events, refused
+
+
+def _doubt(
+    event: Event, raw: bytes, earliest: dt.datetime, latest: dt.datetime
+) -> InvalidEvent | None:
+    """What a decoder cannot see."""
+    if event.time < earliest:
+        return InvalidEvent(
+            "TIME_OUT_OF_RANGE", f"time {event.time.isoformat()} is before {earliest.isoformat()}"
+        )
+    if event.time > latest or event.recordedtime > latest:
+        return InvalidEvent("FUTURE_TIME", f"time {event.time.isoformat()} is ahead of the clock")
+    twice = repeated_name(raw)
+    if twice is not None:
+        return InvalidEvent("DUPLICATE_NAME", f"the name {twice!r} occurs twice in one object")
+    return None
+
+
+def _held(
+    verdict: Verdict, records: Sequence[Record], refused: Mapping[int, InvalidEvent]
+) -> dict[int, Quarantined]:
+    """The rows the gate keeps out. A gate that did not see what decoding saw fails closed."""
+    if verdict.blocking:
+        reasons = "; ".join(f.reason_en for f in verdict.blocking)
+        raise GateFailed(
+            f"Gate raw could not vouch for a batch of {len(records)} records: {reasons}."
+        )
+    rows = verdict.quarantined()
+    if rows.keys() != refused.keys():
+        raise GateFailed(
+            f"Gate raw named {len(rows)} bad records where decoding refused {len(refused)}: "
+            "the suite in expectations/raw.py does not match the check columns."
+        )
+    return {
+        i: Quarantined(
+            record=records[i],
+            reason=refused[i].reason,
+            detail=refused[i].detail[:500],
+            expectation=failure.expectation,
+            event_id=refused[i].event_id,
+            client_id=_client_of_key(records[i].key),
+        )
+        for i, failure in rows.items()
+    }
+
+
+def _client_of_key(key: bytes | None) -> str | None:
+    """What could not be decoded belongs to the client of its key."""
+    try:
+        return (key or b"").decode()[:64] or None
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,37 @@
+"""What the consumers accept and when they stop: the figures of rules/operations/ingest.yaml."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """The figures, typed."""
+
+    earliest: dt.datetime
+    """An event time before it is a broken clock."""
+    future: dt.timedelta
+    """How far an event time may run ahead of the consumer's clock."""
+    orphan_age: dt.timedelta
+    """How long a fact may wait for what it refers to."""
+    bad_run: int
+    """Bad records in a row that stop a partition."""
+    bad_share: float
+    """Share of bad records in the last `bad_window` that stops a partition."""
+    bad_window: int
+
+
+def limits(figures: Mapping[str, Any]) -> Limits:
+    """Figures by name, as the rule files hold them -> Limits."""
+    return Limits(
+        earliest=dt.datetime.fromisoformat(figures["event_time_earliest"]),
+        future=dt.timedelta(seconds=figures["future_seconds"]),
+        orphan_age=dt.timedelta(hours=figures["orphan_hours"]),
+        bad_run=figures["breaker_run"],
+        bad_share=float(figures["breaker_share"]),
+        bad_window=figures["breaker_window"],
+    )
