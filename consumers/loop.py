@@ -35,6 +35,7 @@ from lifecycle.errors import Fenced, NotRunning, OffsetImpossible
 from lifecycle.events import SOURCE_TOPICS
 from lifecycle.intake import Prepared, prepare, raw_columns
 from lifecycle.limits import Limits
+from lifecycle.offsets import problem
 from lifecycle.pipeline import commit
 from lifecycle.ports import Batch, Gate, IngestStore, OffsetBook, Record
 
@@ -63,6 +64,8 @@ class PollableConsumer(Protocol):
     def assignment(self) -> set[Any]: ...
     def pause(self, *partitions: Any) -> None: ...
     def resume(self, *partitions: Any) -> None: ...
+    def beginning_offsets(self, partitions: Sequence[Any]) -> dict[Any, int]: ...
+    def end_offsets(self, partitions: Sequence[Any]) -> dict[Any, int]: ...
     def commit_async(self, offsets: Any) -> Any: ...
     def close(self, **options: Any) -> None: ...
 
@@ -107,7 +110,8 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
             if place not in rows:
                 raise OffsetImpossible(
                     f"There is no offset row for {tp.topic} partition {tp.partition} in group "
-                    f"{self._group}: run `lifecycle bootstrap` to start it at the log's beginning."
+                    f"{self._group}: `lifecycle offsets show` says what the broker keeps; restore "
+                    "the database, or run `lifecycle bootstrap` to start at the log's beginning."
                 )
             self.consumer.seek(tp, rows[place])
             taken[place] = rows[place]
@@ -334,12 +338,12 @@ class Loop:
         gc.freeze()
 
     def _impossible(self, error: OffsetOutOfRangeError) -> OffsetImpossible:
+        """The exact range that is lost or impossible, asked of the broker now."""
         tp, offset = next(iter(error.args[0].items()))
-        return OffsetImpossible(
-            f"{tp.topic} partition {tp.partition}: the stored next offset {offset} is not in the "
-            "log (retention passed it, or the topic was recreated): compare `lifecycle status` "
-            "with the broker, then restore the topic or correct the row in consumer_offset."
-        )
+        start = self._consumer.beginning_offsets([tp])[tp]
+        end = self._consumer.end_offsets([tp])[tp]
+        place = (tp.topic, tp.partition)
+        return OffsetImpossible(problem(place, offset, start, end) or f"{tp}: {error}")
 
 
 def _forget_oldest(cache: dict[str, ClientState], number: int) -> None:

@@ -107,4 +107,5 @@ def _topic(name: str, partitions: int) -> dict[str, Any]:
     # Consents are kept for ever, not compacted: the key is the client, so compaction would keep
     # one consent per client and lose the others.
     configs = {"retention.ms": str(days * _DAY_MS if days > 0 else -1)}
-    return {"num_partitions": partitions, "replication_factor": 1, "configs": configs}
+    # -1: as many copies as the cluster keeps by default; one broker keeps one, three keep three.
+    return {"num_partitions": partitions, "replication_factor": -1, "configs": configs}

@@ -20,14 +20,20 @@ from lifecycle.settings import ROOT, Settings
 if TYPE_CHECKING:
     from consumers.publish import Published
     from lifecycle.adapters.alert_store import AlertStore
+    from lifecycle.adapters.quarantine_store import QuarantineStore
     from lifecycle.alerts.dispatch import Dispatched
     from lifecycle.alerts.owners import Owner
     from lifecycle.alerts.rules import RuleSet
     from lifecycle.limits import Limits
     from lifecycle.nightly import Nightly, StepResult
-    from lifecycle.ports import Channel, EventSource, IngestStore
+    from lifecycle.ports import Batch, Channel, EventSource, IngestStore
     from lifecycle.proof import Proof
+    from lifecycle.quarantine import Action, Answer, Request
     from lifecycle.sources.simulator import SimulatorSource
+
+
+ORPHANS_MAX = 10_000
+"""Facts one sweep moves to quarantine; the next sweep takes the rest."""
 
 
 def migrate(settings: Settings) -> None:
@@ -50,6 +56,54 @@ def bootstrap(settings: Settings) -> int:
         settings.consumer_group,
         PostgresOffsetBook(settings.database_url),
     )
+
+
+def offsets(settings: Settings) -> list[dict[str, Any]]:
+    """Every offset row beside what the broker keeps, and what is wrong with it."""
+    from consumers.topics import source_offsets
+    from lifecycle.adapters.ingest_store import PostgresOffsetDesk
+    from lifecycle.offsets import problem
+
+    rows = PostgresOffsetDesk(settings.database_url, settings.consumer_group).rows()
+    starts = source_offsets(settings.kafka_bootstrap, settings.partitions, "beginning")
+    ends = source_offsets(settings.kafka_bootstrap, settings.partitions, "end")
+    stored = {(row["topic"], row["partition"]): row for row in rows}
+    nothing: dict[str, Any] = dict.fromkeys(rows[0]) if rows else {"next_offset": None}
+    return [
+        nothing
+        | stored.get(place, {})
+        | {
+            "topic": place[0],
+            "partition": place[1],
+            "log_start": starts[place],
+            "log_end": end,
+            "lag": end - (stored[place]["next_offset"] if place in stored else 0),
+            "problem": problem(
+                place, stored[place]["next_offset"] if place in stored else None, starts[place], end
+            ),
+        }
+        for place, end in ends.items()
+    ]
+
+
+def decide_offset(
+    settings: Settings,
+    topic: str,
+    partition: int,
+    offset: int | None,
+    *,
+    actor: str,
+    reason: str,
+) -> dict[str, Any]:
+    """Read a partition on, from where it stands or from another offset; the decision is kept."""
+    from lifecycle.adapters.ingest_store import PostgresOffsetDesk
+
+    if not reason.strip():
+        raise UsageError("A decision about offsets needs a reason: say --reason TEXT.")
+    before, after = PostgresOffsetDesk(settings.database_url, settings.consumer_group).decide(
+        topic, partition, offset, actor=actor, reason=reason, now=dt.datetime.now(dt.UTC)
+    )
+    return {"topic": topic, "partition": partition, "from": before, "to": after}
 
 
 def consume(settings: Settings, stop: threading.Event) -> None:
@@ -429,6 +483,12 @@ def client(settings: Settings, client_id: str) -> dict[str, Any]:
     return {
         "client_id": client_id,
         "lifecycle": {"state": None, "since": None},
+        "degraded": page["held"] > 0,
+        "gaps": [
+            {"source": source, "missing": sequence.missing}
+            for source, sequence in sorted(state.sequences.items())
+            if sequence.missing
+        ],
         **page,
         "checks": [],
         "consents": [
@@ -440,24 +500,121 @@ def client(settings: Settings, client_id: str) -> dict[str, Any]:
     }
 
 
-def quarantine(settings: Settings, reason: str | None) -> list[dict[str, Any]]:
-    """Records in quarantine, newest first."""
-    from lifecycle.adapters.client_store import ClientStore
+@contextmanager
+def quarantine(settings: Settings) -> Iterator[QuarantineStore]:
+    """Quarantine as people work with it."""
+    from lifecycle.adapters.quarantine_store import QuarantineStore
 
-    store = ClientStore(settings.database_url)
+    store = QuarantineStore(settings.database_url)
     try:
-        return store.quarantine(reason)
+        yield store
     finally:
         store.close()
 
 
-def quarantined(settings: Settings, quarantine_id: int) -> dict[str, Any]:
-    """One quarantined record with its raw bytes."""
-    from lifecycle.adapters.client_store import ClientStore
+def ask_for_quarantined(
+    settings: Settings,
+    quarantine_id: int,
+    action: Action,
+    corrected: bytes | None,
+    *,
+    reason: str,
+    maker: str,
+) -> int:
+    """Write down that a person wants a record released or discarded; return the request's id."""
+    from lifecycle.quarantine import check_request
 
-    store = ClientStore(settings.database_url)
+    with quarantine(settings) as store:
+        record = store.show(quarantine_id)
+        check_request(quarantine_id, record["status"], record["stage"], corrected, reason)
+        now = dt.datetime.now(dt.UTC)
+        return store.ask(quarantine_id, action, corrected, reason=reason, maker=maker, now=now)
+
+
+def quarantine_question(settings: Settings, request_id: int) -> dict[str, str]:
+    """What a second person is asked: {subject, body}; no content of the record."""
+    from lifecycle.quarantine import question
+
+    with quarantine(settings) as store:
+        request = store.request(request_id)
+        (asked,) = [
+            row
+            for row in store.show(request.quarantine_id)["requests"]
+            if row["request_id"] == request_id
+        ]
+        return question(asked, store.show(request.quarantine_id))
+
+
+def decide_quarantined(
+    settings: Settings, request_id: int, answer: Answer, *, checker: str
+) -> dict[str, Any]:
+    """A second person's answer, carried out: {quarantine_id, status, facts, alerts}.
+
+    Raises UsageError when the same person asks and decides, AnswerIsNo when the record is refused
+    again; then the request keeps waiting.
+    """
+    from lifecycle.quarantine import check_decision
+
+    now = dt.datetime.now(dt.UTC)
+    with quarantine(settings) as store:
+        request = store.request(request_id)
+        check_decision(request, checker)
+        done = {"quarantine_id": request.quarantine_id, "facts": 0, "alerts": 0}
+        if answer == "REJECT":
+            store.reject(request_id, checker, now)
+            return done | {"status": "HELD"}
+        if request.action == "RELEASE" and request.stage == "raw":
+            batch = _release(settings, store.show(request.quarantine_id), request, checker, now)
+            done |= {"facts": len(batch.facts), "alerts": len(batch.alerts)}
+            return done | {"status": "RELEASED"}
+        status = "RELEASED" if request.action == "RELEASE" else "DISCARDED"
+        store.close_record(request, status, checker, now)
+        return done | {"status": status}
+
+
+def _release(
+    settings: Settings, record: dict[str, Any], request: Request, checker: str, now: dt.datetime
+) -> Batch:
+    """The record through the same gate and the same transaction as any other."""
+    from expectations.gate import GreatExpectationsGate
+    from lifecycle.alerts.decide import decider
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.breaker import Breaker
+    from lifecycle.intake import prepare
+    from lifecycle.pipeline import release
+    from lifecycle.ports import Record, Release
+
+    value = request.corrected if request.corrected is not None else record["raw"]
+    place = (record["topic"], record["partition"], record["kafka_offset"])
+    rule_set, accepts = load_rules(settings.rules), ingest_limits(settings)
+    prepared = prepare(
+        [Record(*place, record["record_key"], value)],
+        gate=GreatExpectationsGate(),
+        limits=accepts,
+        breaker=Breaker(accepts),
+        now=now,
+    )
+    store = _ingest_store(settings, rule_set, "release")
     try:
-        return store.quarantined(quarantine_id)
+        return release(
+            prepared,
+            Release(record["quarantine_id"], request.request_id, checker),
+            store=store,
+            rules=decider(rule_set),
+        )
+    finally:
+        store.close()
+
+
+def expire_parked(settings: Settings) -> int:
+    """Facts that waited too long for what they refer to go to quarantine; return how many."""
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.pipeline import orphan
+
+    now = dt.datetime.now(dt.UTC)
+    store = _ingest_store(settings, load_rules(settings.rules), "sweep")
+    try:
+        return orphan(store, now - ingest_limits(settings).orphan_age, ORPHANS_MAX, now)
     finally:
         store.close()
 

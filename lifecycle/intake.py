@@ -103,13 +103,13 @@ def _whole(
     events: Mapping[int, Event], identities: Mapping[int, Identity], rows: int, now: dt.datetime
 ) -> dict[str, Sequence[Any]]:
     """Columns that say something about the batch as a whole; a refused row is told by its place."""
-    keys: list[bytes | int] = list(range(rows))
-    digests: list[bytes | int] = list(range(rows))
+    keys, digests = list(range(rows)), list(range(rows))
     on_time, in_sequence = [True] * rows, [True] * rows
     last: dict[tuple[str, str], int] = {}
     late = now - LATE
     for i, event in events.items():
-        keys[i], digests[i] = identities[i].event_key, identities[i].digest
+        keys[i] = int.from_bytes(identities[i].event_key[:8], signed=True)
+        digests[i] = int.from_bytes(identities[i].digest[:8], signed=True)
         on_time[i] = event.time >= late or event.source.startswith("/replay/")
         if event.sequence:
             producer = (event.source, event.client_id)

@@ -72,6 +72,9 @@ def snapshot(readings: Readings, figures: Mapping[str, Any]) -> Row:
             name: numbers.get(name, empty)
             for name, empty in (
                 ("quarantine", []),
+                ("parked", []),
+                ("gaps", []),
+                ("stopped", []),
                 ("gates", []),
                 ("alerts", []),
                 ("deliveries", []),
@@ -86,22 +89,23 @@ def snapshot(readings: Readings, figures: Mapping[str, Any]) -> Row:
     return shown | {"state": worst(tile.state for tile in judged), "tiles": judged}
 
 
-def reconciliation(counters: Row) -> Row:
-    """in = applied + quarantined + duplicates + parked, and the rows that exist agree.
+_ACCOUNTS = ("applied", "quarantined", "duplicates", "parked")
+"""What becomes of a record: one of these, and only one."""
 
-    `parked` is 0 in this release: the fold accepts facts in any order, so none has to wait.
-    """
-    parked = 0
-    accounted = counters["applied"] + counters["quarantined"] + counters["duplicates"] + parked
+
+def reconciliation(counters: Row) -> Row:
+    """in = applied + quarantined + duplicates + parked, and the rows that exist agree."""
+    accounted = sum(counters[name] for name in _ACCOUNTS)
     return {
         "in": counters["received"],
         "applied": counters["applied"],
         "quarantined": counters["quarantined"],
         "duplicates": counters["duplicates"],
-        "parked": parked,
+        "parked": counters["parked"],
         "balanced": counters["received"] == accounted
         and counters["applied"] == counters["logged"]
-        and counters["quarantined"] == counters["held"],
+        and counters["quarantined"] == counters["held"]
+        and counters["parked"] == counters["waiting"],
     }
 
 
@@ -119,7 +123,7 @@ def trouble(shown: Row) -> list[str]:
     ]
 
 
-_STREAM = ("lag", "ingest", "books", "outbox")
+_STREAM = ("lag", "ingest", "stopped", "books", "parked", "gaps", "outbox")
 
 
 def tiles(readings: Readings, books: Row, today: dt.date, figures: Mapping[str, Any]) -> list[Tile]:
@@ -129,7 +133,10 @@ def tiles(readings: Readings, books: Row, today: dt.date, figures: Mapping[str, 
         judge.books(books),
         judge.lag(),
         judge.ingest(),
+        judge.stopped(),
         judge.facts(),
+        judge.parked(),
+        judge.gaps(),
         judge.alerts(),
         judge.deliveries(),
         judge.quarantine(),
@@ -156,7 +163,7 @@ class _Judge:
     def books(self, books: Row) -> Tile:
         if not books:
             return self._unknown("books", "Books", "对账")
-        parts = " + ".join(f"{books[k]:,} {k}" for k in ("applied", "quarantined", "duplicates"))
+        parts = " + ".join(f"{books[k]:,} {k}" for k in _ACCOUNTS)
         if books["balanced"]:
             return self._tile(
                 "books", "Books", "对账", "balanced", "good", f"{books['in']:,} in = {parts}"
@@ -246,6 +253,44 @@ class _Judge:
         if held:
             note = f"{len(rows)} reasons; the oldest {self._ago(min(r['oldest'] for r in rows))}"
         return self._tile(*name, held, self._level("quarantine", held), note)
+
+    def stopped(self) -> Tile:
+        name = ("stopped", "Stopped partitions", "停读分区")
+        if self._numbers is None:
+            return self._unknown(*name)
+        rows = self._numbers["stopped"]
+        if not rows:
+            return self._tile(*name, 0, "good", "every partition is read")
+        first = rows[0]
+        note = (
+            f"{first['topic']}/{first['partition']} at offset {first['next_offset']:,}: "
+            f"{first['reason']}; mend its producer, then `lifecycle offsets resume`"
+        )
+        return self._tile(*name, len(rows), "bad", note)
+
+    def parked(self) -> Tile:
+        name = ("parked", "Parked", "待定事实")
+        if self._numbers is None:
+            return self._unknown(*name)
+        rows = self._numbers["parked"]
+        if not rows:
+            return self._tile(*name, 0, "good", "no fact waits for another")
+        oldest = min(row["oldest"] for row in rows)
+        note = f"most wait for a {rows[0]['waits_for']}; the oldest came {self._ago(oldest)}"
+        state = self._level("parked_minutes", self._minutes(oldest))
+        return self._tile(*name, sum(row["facts"] for row in rows), state, note)
+
+    def gaps(self) -> Tile:
+        name = ("gaps", "Sequence gaps", "序号断档")
+        if self._numbers is None:
+            return self._unknown(*name)
+        rows = self._numbers["gaps"]
+        if not rows:
+            return self._tile(*name, 0, "good", "no producer left a number out")
+        oldest = min(row["oldest"] for row in rows)
+        note = f"clients with a fact missing; the oldest gap opened {self._ago(oldest)}"
+        state = self._level("gap_minutes", self._minutes(oldest))
+        return self._tile(*name, sum(row["clients"] for row in rows), state, note)
 
     def gates(self) -> Tile:
         name = ("gates", "Gates, 24 h", "质量闸门")

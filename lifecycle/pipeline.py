@@ -38,6 +38,7 @@ from lifecycle.ports import (
     Quarantined,
     RaisedAlert,
     Record,
+    Release,
 )
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
@@ -83,7 +84,7 @@ def commit(
     return batch
 
 
-def release(prepared: Prepared, quarantine_id: int, *, store: IngestStore, rules: Decider) -> Batch:
+def release(prepared: Prepared, back: Release, *, store: IngestStore, rules: Decider) -> Batch:
     """Store one record that comes back from quarantine; it moves no offset.
 
     What waited for it is released with it, and the rules decide on all of it. Raises AnswerIsNo
@@ -96,14 +97,14 @@ def release(prepared: Prepared, quarantine_id: int, *, store: IngestStore, rules
         refused = [held.reason for held in prepared.held.values()] or list(found.refused.values())
         if refused:
             raise AnswerIsNo(
-                f"Record {quarantine_id} is refused again ({', '.join(refused)}): "
-                f"`lifecycle quarantine show {quarantine_id}` says what is wrong with it."
+                f"Record {back.quarantine_id} is refused again ({', '.join(refused)}): send it "
+                "corrected, with `lifecycle quarantine release --corrected FILE`."
             )
         if found.duplicates:
             raise AnswerIsNo(
-                f"Record {quarantine_id} says what was accepted already: discard it instead."
+                f"Record {back.quarantine_id} says what was accepted already: discard it instead."
             )
-        batch, _ = _batch(prepared, found, unit, rules, {}, quarantine_id)
+        batch, _ = _batch(prepared, found, unit, rules, {}, back)
         unit.write(batch)
     return batch
 
@@ -127,10 +128,10 @@ def _batch(
     unit: IngestUnit,
     rules: Decider,
     cache: Mapping[str, ClientState],
-    quarantine_id: int | None = None,
+    release: Release | None = None,
 ) -> tuple[Batch, dict[str, ClientState]]:
     """The batch as it will be stored, its offsets not moved yet; and all states it looked at."""
-    facts = _arrived(prepared, found, quarantine_id)
+    facts = _arrived(prepared, found, release.quarantine_id if release else None)
     held = prepared.held | {i: _refused(prepared, i, reason) for i, reason in found.refused.items()}
     states = _states(unit, cache, facts)
     before = dict(states)
@@ -152,7 +153,7 @@ def _batch(
         outbox=_outbox(folded.alerts, held, prepared.now),
         moves=[],
         stops=prepared.stops,
-        released_from=quarantine_id,
+        release=release,
     )
     return batch, states
 

@@ -192,6 +192,14 @@ class RaisedAlert(msgspec.Struct, frozen=True):
     state_before: ClientState
 
 
+class Release(NamedTuple):
+    """A record that comes back from quarantine, and who let it."""
+
+    quarantine_id: int
+    request_id: int
+    checker: str
+
+
 class Batch(msgspec.Struct, frozen=True):
     """One micro-batch as it is stored: all of it, or nothing."""
 
@@ -218,8 +226,8 @@ class Batch(msgspec.Struct, frozen=True):
     outbox: list[OutboxMessage]
     moves: list[OffsetMove]
     stops: list[Stop]
-    released_from: int | None
-    """The quarantined record this batch brings back; such a batch moves no offset."""
+    release: Release | None
+    """Set for a batch that brings one record back from quarantine; it moves no offset."""
 
 
 class IngestUnit(Protocol):

@@ -1,4 +1,4 @@
-"""What is served about one client, and what is in quarantine."""
+"""What is served about one client."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from lifecycle.clients.state import ClientState, decode_state
 from lifecycle.errors import UsageError
 
 Row = dict[str, Any]
-
-_QUARANTINE = """
-SELECT quarantine_id, stage, topic, partition, kafka_offset, reason, detail, event_id, client_id,
-       status, quarantined_at {more} FROM quarantine
-"""
 
 
 class ClientStore:
@@ -53,24 +48,12 @@ class ClientStore:
                 "FROM facility_stage WHERE client_id = %s ORDER BY facility_id",
                 client_id,
             ),
+            "held": self._all(
+                "SELECT count(*) AS held FROM quarantine WHERE client_id = %s AND status = 'HELD'",
+                client_id,
+            )[0]["held"],
             "state": decode_state(state["state"]) if state else ClientState(client_id),
         }
-
-    def quarantine(self, reason: str | None) -> list[Row]:
-        """Quarantined records, newest first."""
-        where = "WHERE reason = %s" if reason else ""
-        query = f"{_QUARANTINE.format(more='')} {where} ORDER BY quarantine_id DESC"
-        return self._all(query, *([reason] if reason else []))
-
-    def quarantined(self, quarantine_id: int) -> Row:
-        """One record with its key and raw bytes. Raises UsageError when unknown."""
-        query = _QUARANTINE.format(more=", record_key, raw") + " WHERE quarantine_id = %s"
-        row = self._one(query, quarantine_id)
-        if row is None:
-            raise UsageError(
-                f"There is no quarantined record {quarantine_id}: `lifecycle quarantine list`."
-            )
-        return row
 
     def _all(self, query: str, *parameters: Any) -> list[Row]:
         return self._connection.execute(query, parameters).fetchall()  # type: ignore[return-value]

@@ -17,12 +17,13 @@ from psycopg.errors import (
     SerializationFailure,
     UniqueViolation,
 )
+from psycopg.rows import dict_row
 
 from lifecycle.adapters.postgres import connect, unavailable
 from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.state import ClientState, decode_state, encode_state
-from lifecycle.errors import Fenced
+from lifecycle.errors import Fenced, UsageError
 from lifecycle.events import decode, event_key
 from lifecycle.ports import (
     Arrived,
@@ -32,6 +33,7 @@ from lifecycle.ports import (
     Parked,
     Quarantined,
     RaisedAlert,
+    Release,
     Seen,
 )
 
@@ -293,10 +295,10 @@ class _Unit:
         self._write_alerts(batch, gate_result_id)
         self._write_quarantine(batch.quarantined, gate_result_id, batch.ingested_at)
         self._write_outbox(batch.outbox, batch.ingested_at)
-        if batch.released_from is None:
+        if batch.release is None:
             self._move_offsets(batch)
         else:
-            self._close_quarantined(batch, batch.released_from)
+            self._close_quarantined(batch, batch.release)
 
     def _write_batch(self, batch: Batch) -> tuple[int, int]:
         verdict = batch.verdict
@@ -472,16 +474,23 @@ class _Unit:
         ]
         self._cursor.execute(_RECOUNT, (*_columns(rows), self._group))
 
-    def _close_quarantined(self, batch: Batch, quarantine_id: int) -> None:
+    def _close_quarantined(self, batch: Batch, release: Release) -> None:
+        self._cursor.execute(
+            "UPDATE quarantine_request SET status = 'APPROVED', checker = %s, decided_at = %s "
+            "WHERE request_id = %s AND status = 'WAITING'",
+            (release.checker, batch.ingested_at, release.request_id),
+        )
+        if self._cursor.rowcount != 1:
+            raise Fenced(f"Request {release.request_id} was decided by somebody else just now.")
         self._cursor.execute(
             "UPDATE quarantine SET status = 'RELEASED', closed_at = %s "
             "WHERE quarantine_id = %s AND status = 'HELD' AND stage = 'raw' "
             "RETURNING topic, partition",
-            (batch.ingested_at, quarantine_id),
+            (batch.ingested_at, release.quarantine_id),
         )
         place = self._cursor.fetchone()
         if place is None:
-            raise Fenced(f"Record {quarantine_id} is not held any more.")
+            raise Fenced(f"Record {release.quarantine_id} is not held any more.")
         parked = len(batch.parked)
         self._recount([(*place, 1 - parked, -1, parked)])
 
@@ -543,6 +552,78 @@ class PostgresOffsetBook:
                     for (topic, partition), offset in starts.items()
                 ],
             )
+
+
+class PostgresOffsetDesk:
+    """What people decide about offsets, each decision kept with its reason."""
+
+    def __init__(self, database_url: str, group: str) -> None:
+        self._database_url = database_url
+        self._group = group
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every offset row of the group."""
+        with unavailable(), connect(self._database_url, row_factory=dict_row) as connection:
+            return connection.execute(
+                "SELECT topic, partition, next_offset, received, applied, quarantined, duplicates,"
+                " parked, stopped_at, stopped_reason FROM consumer_offset "
+                "WHERE consumer_group = %s ORDER BY topic, partition",
+                (self._group,),
+            ).fetchall()  # type: ignore[return-value]
+
+    def decide(
+        self,
+        topic: str,
+        partition: int,
+        offset: int | None,
+        *,
+        actor: str,
+        reason: str,
+        now: dt.datetime,
+    ) -> tuple[int, int]:
+        """Read on at `offset`, or where the partition stands; return the offset before and after.
+
+        Raises UsageError when there is no such row, or nothing to decide.
+        """
+        with unavailable(), connect(self._database_url) as connection:
+            row = connection.execute(
+                "SELECT next_offset, stopped_at FROM consumer_offset WHERE consumer_group = %s "
+                "AND topic = %s AND partition = %s FOR UPDATE",
+                (self._group, topic, partition),
+            ).fetchone()
+            if row is None:
+                raise UsageError(
+                    f"There is no offset row for {topic} partition {partition}: "
+                    "`lifecycle offsets show` has them all."
+                )
+            before, stopped_at = row
+            if offset is None and stopped_at is None:
+                raise UsageError(
+                    f"{topic} partition {partition} is not stopped: nothing to resume."
+                )
+            after = before if offset is None else offset
+            connection.execute(
+                "UPDATE consumer_offset SET next_offset = %s, stopped_at = NULL,"
+                " stopped_reason = NULL, updated_at = %s "
+                "WHERE consumer_group = %s AND topic = %s AND partition = %s",
+                (after, now, self._group, topic, partition),
+            )
+            connection.execute(
+                "INSERT INTO offset_decision (consumer_group, topic, partition, action, from_offset,"
+                " to_offset, actor, reason, decided_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (
+                    self._group,
+                    topic,
+                    partition,
+                    "RESUME" if offset is None else "SET",
+                    before,
+                    after,
+                    actor,
+                    reason,
+                    now,
+                ),
+            )
+            return before, after
 
 
 class PostgresOutbox:

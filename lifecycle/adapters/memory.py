@@ -214,10 +214,10 @@ class _MemoryUnit:
             store.raised[repeat.alert_id] = _repeated(store.raised[repeat.alert_id], repeat)
         store.held += batch.quarantined
         store.waiting += batch.outbox
-        if batch.released_from is None:
+        if batch.release is None:
             self._move(batch)
         else:
-            self._close_quarantined(batch, batch.released_from)
+            self._close_quarantined(batch, batch.release.quarantine_id)
 
     def _park(self, batch: Batch) -> None:
         store = self._store

@@ -24,8 +24,10 @@ _COUNTERS = """
 SELECT coalesce(sum(received), 0)::bigint AS received, coalesce(sum(applied), 0)::bigint AS applied,
        coalesce(sum(quarantined), 0)::bigint AS quarantined,
        coalesce(sum(duplicates), 0)::bigint AS duplicates,
+       coalesce(sum(parked), 0)::bigint AS parked,
        (SELECT count(*) FROM event_log) AS logged,
-       (SELECT count(*) FROM quarantine WHERE stage = 'raw') AS held,
+       (SELECT count(*) FROM quarantine WHERE stage = 'raw' AND status <> 'RELEASED') AS held,
+       (SELECT count(*) FROM parked) AS waiting,
        (SELECT max(ingested_at) FROM micro_batch) AS last_batch_at
   FROM consumer_offset
 """
@@ -42,6 +44,21 @@ SELECT topic, count(*) AS facts FROM event_log WHERE batch_id >= %s GROUP BY top
 _QUARANTINE = """
 SELECT stage, reason, count(*) AS rows, min(quarantined_at) AS oldest, max(quarantined_at) AS newest
   FROM quarantine WHERE status = 'HELD' GROUP BY stage, reason ORDER BY rows DESC, stage, reason
+"""
+
+_PARKED = """
+SELECT type, split_part(waits_for, '/', 1) AS waits_for, count(*) AS facts, min(parked_at) AS oldest
+  FROM parked GROUP BY 1, 2 ORDER BY facts DESC, 1, 2
+"""
+
+_GAPS = """
+SELECT source, count(*) AS clients, min(opened_at) AS oldest
+  FROM sequence_gap GROUP BY source ORDER BY source
+"""
+
+_STOPPED = """
+SELECT topic, partition, next_offset, stopped_at, stopped_reason AS reason
+  FROM consumer_offset WHERE stopped_at IS NOT NULL ORDER BY topic, partition
 """
 
 _GATES = """
@@ -104,6 +121,9 @@ def read(database_url: str, now: dt.datetime, zone: ZoneInfo) -> Row:
                 "counters": _row(cursor, _COUNTERS),
                 "facts": _facts(cursor, zone),
                 "quarantine": _rows(cursor, _QUARANTINE),
+                "parked": _rows(cursor, _PARKED),
+                "gaps": _rows(cursor, _GAPS),
+                "stopped": _rows(cursor, _STOPPED),
                 "gates": _rows(cursor, _GATES, (list(STAGES), ages["day"])),
                 "alerts": _rows(cursor, _ALERTS, ages),
                 "deliveries": _rows(cursor, _DELIVERIES),

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from lifecycle.commands import alerts, bench, client, night, platform, source, stream, watch
+from lifecycle.commands import (
+    alerts,
+    bench,
+    client,
+    night,
+    offsets,
+    platform,
+    quarantine,
+    source,
+    stream,
+    watch,
+)
 
 application = typer.Typer(
     no_args_is_help=True,
@@ -12,5 +23,5 @@ application = typer.Typer(
     rich_markup_mode="markdown",
     help="Event-driven client-lifecycle pipeline for a bank.",
 )
-for module in (platform, watch, source, night, client, alerts, bench, stream):
+for module in (platform, watch, source, night, client, alerts, quarantine, offsets, bench, stream):
     module.register(application)

@@ -1,4 +1,4 @@
-"""client and quarantine: one client's page, and what was kept out."""
+"""client: one client's page."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from rich.table import Table
 from lifecycle import app, settings
 from lifecycle.commands.console import AsJson, out, print_json
 
-quarantine = typer.Typer(no_args_is_help=True, help="Records that were kept out, with the reason.")
-
 
 def register(application: typer.Typer) -> None:
     application.command()(client)
-    application.add_typer(quarantine, name="quarantine")
 
 
 def client(
@@ -26,6 +23,13 @@ def client(
     if as_json:
         return print_json(page)
     out.print(f"[bold]Client {client_id}[/bold]  profile as of {page['as_of'] or 'not yet built'}")
+    if page["degraded"]:
+        out.print(
+            f"[yellow]degraded[/yellow]: {page['held']} facts of this client are in quarantine "
+            f"(`lifecycle quarantine list --client {client_id}`); what stands here lacks them"
+        )
+    for gap in page["gaps"]:
+        out.print(f"[yellow]incomplete[/yellow]: {gap['missing']} facts of {gap['source']} missing")
     table = Table("attribute", "value", "unit", "confidence", "sources")
     for row in page["attributes"]:
         value = row["value"] if row["value"] is not None else f"({row['null_reason']})"
@@ -61,38 +65,3 @@ def _print_risk(page: dict[str, Any]) -> None:
         out.print(f"consent {consent['purpose']} ({consent['consent_id']})", highlight=False)
     for alert in page["alerts"]:
         out.print(f"{alert['severity']} {alert['rule_id']} {alert['message_en']}", highlight=False)
-
-
-@quarantine.command("list")
-def list_quarantine(
-    reason: Annotated[str | None, typer.Option(help="Only this reason, e.g. SCHEMA.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """What was kept out, newest first."""
-    rows = app.quarantine(settings.load(), reason)
-    if as_json:
-        return print_json(rows)
-    table = Table("id", "stage", "reason", "detail", "where", "status")
-    for row in rows:
-        where = f"{row['topic']}/{row['partition']}/{row['kafka_offset']}"
-        table.add_row(
-            str(row["quarantine_id"]),
-            row["stage"],
-            row["reason"],
-            row["detail"],
-            where,
-            row["status"],
-        )
-    out.print(table)
-
-
-@quarantine.command("show")
-def show_quarantine(
-    quarantine_id: Annotated[int, typer.Argument(help="Its number.")], as_json: AsJson = False
-) -> None:
-    """One record that was kept out, with its raw bytes."""
-    row = app.quarantined(settings.load(), quarantine_id)
-    if as_json:
-        return print_json(row)
-    for name, value in row.items():
-        out.print(f"{name:15} {value}", highlight=False, markup=False)

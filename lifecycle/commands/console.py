@@ -11,8 +11,9 @@ from rich.console import Console
 
 from lifecycle.errors import UsageError
 
-out = Console()
-err = Console(stderr=True)
+# No emoji: `urn:bank:schema` is a name, not a picture.
+out = Console(emoji=False)
+err = Console(stderr=True, emoji=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 

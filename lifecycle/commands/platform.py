@@ -21,10 +21,18 @@ def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="Then stream a simulated bank's life and run a night.")
     ] = False,
+    brokers: Annotated[
+        int | None, typer.Option(min=1, max=5, help="Kafka nodes; fixed at the first start.")
+    ] = None,
+    consumers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Consumer processes sharing the partitions.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start broker, database, Airflow and consumers; print the address. Idempotent."""
-    started = platform.up(settings.load().home, progress=show_progress)
+    started = platform.up(
+        settings.load().home, progress=show_progress, brokers=brokers, consumers=consumers
+    )
     if demo:
         show_demo(settings.load())
     if as_json:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lifecycle.errors import UsageError
 from lifecycle.settings import LOOPBACK
 
 PORT_NAMES = ("kafka", "controller", "airflow", "smtp", "metrics", "worker_log", "trigger_log")
@@ -34,10 +35,29 @@ class Address:
     instance: str
     ports: dict[str, int]
     socket_dir: Path
+    brokers: int = 1
+    consumers: int = 1
 
     @property
     def kafka_bootstrap(self) -> str:
-        return f"{LOOPBACK}:{self.ports['kafka']}"
+        nodes = range(1, self.brokers + 1)
+        return ",".join(f"{LOOPBACK}:{self.advertised_port(node)}" for node in nodes)
+
+    def kafka_port(self, node: int) -> int:
+        """Where a broker node listens."""
+        return self.ports[numbered("kafka", node)]
+
+    def advertised_port(self, node: int) -> int:
+        """Where clients find a broker node: its own port, or that of a proxy before it."""
+        return self.ports.get(numbered("advertised", node), self.kafka_port(node))
+
+    def controller_port(self, node: int) -> int:
+        """Where a node's controller listens."""
+        return self.ports[numbered("controller", node)]
+
+    def metrics_port(self, consumer: int) -> int:
+        """Where a consumer answers GET /metrics."""
+        return self.ports[numbered("metrics", consumer)]
 
     @property
     def airflow_url(self) -> str:
@@ -71,17 +91,36 @@ def read(home: Path) -> Address | None:
     if not path.exists():
         return None
     written = json.loads(path.read_text())
-    return Address(home, written["instance"], written["ports"], Path(written["socket_dir"]))
+    return Address(
+        home,
+        written["instance"],
+        written["ports"],
+        Path(written["socket_dir"]),
+        written["brokers"],
+        written["consumers"],
+    )
 
 
-def create(home: Path) -> Address:
-    """Read the address, or choose one: free ports, a new identity, fresh secrets."""
+def create(home: Path, brokers: int | None = None, consumers: int | None = None) -> Address:
+    """Read the address, or choose one: free ports, a new identity, fresh secrets.
+
+    `brokers` is fixed at the first start, `consumers` may change; None keeps what is known.
+    """
     known = read(home)
+    if known and brokers and brokers != known.brokers:
+        raise UsageError(
+            f"The platform in {home} has {known.brokers} brokers and its topics are laid out for "
+            f"them: use another LIFECYCLE_HOME for {brokers}."
+        )
+    brokers = brokers or (known.brokers if known else 1)
+    consumers = consumers or (known.consumers if known else 1)
     address = Address(
         home=home,
         instance=known.instance if known else uuid.uuid4().hex,
-        ports=_ports(known.ports if known else {}),
+        ports=_ports(known.ports if known else {}, _port_names(brokers, consumers)),
         socket_dir=_socket_dir(home),
+        brokers=brokers,
+        consumers=consumers,
     )
     for folder in (home, address.run, address.secrets):
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,11 +153,29 @@ def _socket_dir(home: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"lifecycle-{digest}"
 
 
-def _ports(kept: dict[str, int]) -> dict[str, int]:
-    chosen = {}
+def numbered(name: str, number: int) -> str:
+    """kafka, kafka-2, kafka-3: the first of a kind has the plain name."""
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _port_names(brokers: int, consumers: int) -> list[str]:
+    more = [numbered(kind, n) for n in range(2, brokers + 1) for kind in ("kafka", "controller")]
+    # Only when a setting asks: a proxy stands between the clients and this broker.
+    proxies = [numbered("advertised", n) for n in range(1, brokers + 1)]
+    proxies = [name for name in proxies if _port_setting(name) in os.environ]
+    more += [numbered("metrics", n) for n in range(2, consumers + 1)]
+    return [*PORT_NAMES, *more, *proxies]
+
+
+def _port_setting(name: str) -> str:
+    return f"{PORT_ENV}{name.upper().replace('-', '_')}"
+
+
+def _ports(kept: dict[str, int], names: list[str]) -> dict[str, int]:
+    chosen = dict(kept)
     held = []
-    for name in PORT_NAMES:
-        wanted = os.environ.get(f"{PORT_ENV}{name.upper()}")
+    for name in names:
+        wanted = os.environ.get(_port_setting(name))
         if wanted:
             chosen[name] = int(wanted)
         elif name in kept:

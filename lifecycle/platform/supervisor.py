@@ -22,15 +22,16 @@ import psutil
 
 from lifecycle.platform import database
 from lifecycle.platform.address import Address, read, write_atomically
-from lifecycle.platform.parts import Part, environment, with_dependencies
+from lifecycle.platform.parts import Part, environment, layout, with_dependencies
 
 TICK_SECONDS = 0.25
 HEALTH_SECONDS = 2.0
 STARTING_HEALTH_SECONDS = 0.25
 BACKOFF_SECONDS_MAX = 30.0
 STOP_SECONDS = 20.0
-STABLE_SECONDS = 60.0
-"""A part that ran this long starts again without delay when it dies."""
+STABLE_SECONDS = 3.0
+"""A part that was healthy this long starts again without delay when it dies: what ended it came
+from outside."""
 
 
 @dataclass
@@ -55,6 +56,7 @@ class Watched:
         self._start_due = 0.0
         self._health_due = 0.0
         self._failures = 0
+        self._healthy_since: float | None = None
 
     def tick(self, ready: set[str]) -> None:
         """Start, look after or restart the part."""
@@ -97,7 +99,8 @@ class Watched:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=environment(self.part, self._address),
+                    env=environment(self.part, self._address)
+                    | {"LIFECYCLE_RESTARTS": str(self.status.restarts)},
                     user=self.part.user(),
                     cwd="/" if self.part.user() else None,
                     start_new_session=True,
@@ -114,6 +117,8 @@ class Watched:
         wrong = self.part.health(self._address)
         starting = not self.status.healthy
         self.status.healthy = wrong is None
+        if wrong is None:
+            self._healthy_since = self._healthy_since or time.monotonic()
         self.status.detail = wrong or "running"
         self._health_due = time.monotonic() + (
             STARTING_HEALTH_SECONDS if starting else HEALTH_SECONDS
@@ -126,9 +131,9 @@ class Watched:
             self._start_due = float("inf")
             self.part.mark_done(self._address)
             return
-        lived = time.time() - (self.status.since or 0)
-        if lived > STABLE_SECONDS:
+        if self._healthy_since and time.monotonic() - self._healthy_since > STABLE_SECONDS:
             self._failures = 0
+        self._healthy_since = None
         self._failed(f"ended with status {code}")
 
     def _failed(self, why: str) -> None:
@@ -150,7 +155,8 @@ def supervise(address: Address, names: set[str]) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    watched = [Watched(part, address) for part in with_dependencies(names)]
+    parts = layout(address.brokers, address.consumers)
+    watched = [Watched(part, address) for part in with_dependencies(names, parts)]
     written = ""
     while not stopping:
         ready = {w.part.name for w in watched if w.status.healthy}

@@ -78,6 +78,20 @@ CREATE UNIQUE INDEX quarantine_place ON quarantine (stage, topic, partition, kaf
 COMMENT ON INDEX quarantine_place IS 'A record is kept out once; one that was released may come back as an orphan';
 CREATE INDEX quarantine_held ON quarantine (client_id) WHERE status = 'HELD';
 
+CREATE TABLE offset_decision (
+    decision_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    consumer_group text NOT NULL,
+    topic          text NOT NULL,
+    partition      int NOT NULL,
+    action         text NOT NULL CHECK (action IN ('RESUME', 'SET')),
+    from_offset    bigint NOT NULL,
+    to_offset      bigint NOT NULL,
+    actor          text NOT NULL CHECK (actor <> ''),
+    reason         text NOT NULL CHECK (reason <> ''),
+    decided_at     timestamptz NOT NULL
+);
+COMMENT ON TABLE offset_decision IS 'What people decided about offsets: to read on, or to go elsewhere';
+
 CREATE TABLE quarantine_request (
     request_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     quarantine_id bigint NOT NULL REFERENCES quarantine,
@@ -97,7 +111,7 @@ COMMENT ON COLUMN quarantine_request.corrected IS 'The record as it should have 
 """
 
 DOWN = """
-DROP TABLE quarantine_request, sequence_gap, parked, correction;
+DROP TABLE quarantine_request, offset_decision, sequence_gap, parked, correction;
 ALTER TABLE quarantine DROP expectation, DROP closed_at;
 ALTER TABLE event_log DROP correction, DROP waited, DROP quarantine_id;
 ALTER TABLE inbox DROP business_key, DROP sequence, DROP received_on;

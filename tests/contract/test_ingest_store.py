@@ -15,12 +15,13 @@ from lifecycle.adapters.ingest_store import (
     PostgresOutbox,
 )
 from lifecycle.adapters.memory import MemoryIngestStore
+from lifecycle.adapters.quarantine_store import QuarantineStore
 from lifecycle.alerts.decide import Decider
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.errors import AnswerIsNo, Fenced
 from lifecycle.events import encode
 from lifecycle.pipeline import commit, orphan, release
-from lifecycle.ports import Record
+from lifecycle.ports import Record, Release
 from lifecycle.proof import compare, rebuild
 from lifecycle.settings import Settings
 from tests.support import (
@@ -46,12 +47,24 @@ NOW = at(DAY) + dt.timedelta(days=30)
 class Kit:
     """One adapter set behind the ports."""
 
-    def __init__(self, store: Any, book: Any, outbox: Any, log: Any) -> None:
+    def __init__(
+        self, store: Any, book: Any, outbox: Any, log: Any, quarantine: Any = None
+    ) -> None:
         self.store, self.book, self.outbox, self.log = store, book, outbox, log
+        self.quarantine = quarantine
 
     def first_held(self) -> int:
         """The id of the oldest record in quarantine."""
         return 0 if isinstance(self.store, MemoryIngestStore) else 1
+
+    def asked(self, quarantine_id: int) -> Release:
+        """A request for that record, as a second person approves it."""
+        if self.quarantine is None:
+            return Release(quarantine_id, 1, "checker")
+        request = self.quarantine.ask(
+            quarantine_id, "RELEASE", None, reason="mended", maker="maker", now=NOW
+        )
+        return Release(quarantine_id, request, "checker")
 
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.integration)])
@@ -66,8 +79,9 @@ def kit(request: pytest.FixtureRequest, rule_set: RuleSet) -> Iterator[Kit]:
     )
     query(configured, "DELETE FROM consumer_offset RETURNING 1")
     outbox, log = PostgresOutbox(configured.database_url), PostgresEventLog(configured.database_url)
-    yield Kit(store, PostgresOffsetBook(configured.database_url), outbox, log)
-    for adapter in (store, outbox, log):
+    quarantine = QuarantineStore(configured.database_url)
+    yield Kit(store, PostgresOffsetBook(configured.database_url), outbox, log, quarantine)
+    for adapter in (store, outbox, log, quarantine):
         adapter.close()
 
 
@@ -277,12 +291,13 @@ def test_a_released_record_brings_what_waited_for_it(kit: Kit, rules: Decider) -
     take(kit, rules, [Record(PLACE[0], 0, 1, b"C1", waiting)])
     mended = Record(PLACE[0], 0, 0, b"C1", outgoing(opened()).value)
     quarantine_id = kit.first_held()
-    batch = release(prepared([mended], NOW), quarantine_id, store=kit.store, rules=rules)
+    back = kit.asked(quarantine_id)
+    batch = release(prepared([mended], NOW), back, store=kit.store, rules=rules)
     assert [fact.quarantine_id for fact in batch.facts] == [quarantine_id, None]
     assert [raised.alert.rule_id for raised in batch.alerts] == ["RT-03"]
     assert kit.book.offsets(GROUP) == {PLACE: 2}
     with pytest.raises((AnswerIsNo, Fenced)):
-        release(prepared([mended], NOW), quarantine_id, store=kit.store, rules=rules)
+        release(prepared([mended], NOW), back, store=kit.store, rules=rules)
 
 
 def test_a_record_that_is_still_bad_is_not_released(kit: Kit, rules: Decider) -> None:
@@ -290,4 +305,4 @@ def test_a_record_that_is_still_bad_is_not_released(kit: Kit, rules: Decider) ->
     bad = Record(PLACE[0], 0, 0, b"C1", b"{")
     take(kit, rules, [bad])
     with pytest.raises(AnswerIsNo, match="UNPARSABLE"):
-        release(prepared([bad], NOW), kit.first_held(), store=kit.store, rules=rules)
+        release(prepared([bad], NOW), kit.asked(kit.first_held()), store=kit.store, rules=rules)

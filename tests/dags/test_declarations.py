@@ -70,7 +70,7 @@ def test_parsing_imports_nothing_heavy(path: Any) -> None:
     new = json.loads(line.removeprefix("NEW "))
     heavy = [name for name in new if any(name == h or name.startswith(f"{h}.") for h in HEAVY)]
     assert heavy == []
-    assert len([name for name in new if not name.startswith("airflow")]) <= 20, new
+    assert len([name for name in new if not name.startswith("airflow")]) <= 60, new
 
 
 @pytest.mark.parametrize("name", [path.stem for path in FILES])
@@ -81,7 +81,8 @@ def test_conventions(name: str, bag: Any) -> None:
     assert len(dag.tags) > 1
     assert dag.owner in ("operations", "data-engineering")
     assert dag.catchup is False
-    assert dag.max_active_runs == 1
+    # A question to a person keeps its run open; everything else runs alone.
+    assert dag.max_active_runs == (500 if name == "quarantine_review" else 1)
     assert dag.dagrun_timeout is not None
     if name == "nightly":
         # With a start date a new installation would at once run the night before it existed.

@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from lifecycle.commands import application
-from lifecycle.platform.parts import PARTS
+from lifecycle.platform.parts import layout
 from lifecycle.settings import ROOT
+
+PARTS = tuple(layout().values())
 
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)

@@ -10,7 +10,9 @@ import pytest
 from lifecycle.errors import UsageError
 from lifecycle.platform import address, broker
 from lifecycle.platform.control import _ports_free
-from lifecycle.platform.parts import PARTS, environment, with_dependencies
+from lifecycle.platform.parts import environment, layout, with_dependencies
+
+PARTS = tuple(layout().values())
 
 
 def test_parts_come_after_what_they_need() -> None:
@@ -21,7 +23,7 @@ def test_parts_come_after_what_they_need() -> None:
 
 
 def test_a_part_brings_its_dependencies() -> None:
-    assert [p.name for p in with_dependencies({"topics"})] == [
+    assert [p.name for p in with_dependencies({"topics"}, layout())] == [
         "broker",
         "database",
         "schema",
@@ -56,6 +58,30 @@ def test_secrets_are_for_the_owner_only(tmp_path: Path) -> None:
 def test_a_setting_moves_a_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIFECYCLE_PORT_AIRFLOW", "18080")
     assert address.create(tmp_path).ports["airflow"] == 18080
+
+
+def test_three_brokers_know_each_other_and_stay_three(tmp_path: Path) -> None:
+    made = address.create(tmp_path, brokers=3, consumers=2)
+    again = address.create(tmp_path)
+    assert (again.brokers, again.consumers, again.ports) == (3, 2, made.ports)
+    assert len(made.kafka_bootstrap.split(",")) == 3
+    assert len(set(made.ports.values())) == len(made.ports)
+    with pytest.raises(UsageError, match="has 3 brokers"):
+        address.create(tmp_path, brokers=1)
+    assert address.create(tmp_path, consumers=4).consumers == 4
+
+
+def test_every_consumer_and_broker_is_a_part_of_its_own(tmp_path: Path) -> None:
+    parts = layout(brokers=3, consumers=2)
+    asked = [part.name for part in with_dependencies({"consumer"}, parts)]
+    assert {"broker", "broker-2", "broker-3", "consumer", "consumer-2", "topics"} <= set(asked)
+    assert set(parts["topics"].after) == {"broker", "broker-2", "broker-3", "schema"}
+    made = address.create(tmp_path, brokers=3, consumers=2)
+    ports = {
+        environment(parts[name], made)["LIFECYCLE_METRICS_PORT"]
+        for name in ("consumer", "consumer-2")
+    }
+    assert len(ports) == 2
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""offsets show|resume|set: where the consumers stand, and what people decide about it."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from lifecycle import app, settings
+from lifecycle.commands.console import AsJson, out, print_json
+
+group = typer.Typer(
+    no_args_is_help=True, help="Offset rows: where the consumers stand, partition by partition."
+)
+
+Topic = Annotated[str, typer.Argument(help="e.g. bank.account.v1")]
+Partition = Annotated[int, typer.Argument(help="Its number.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision.")]
+Who = Annotated[
+    str, typer.Option("--actor", default_factory=getpass.getuser, help="Who; your log-in name.")
+]
+
+
+def register(application: typer.Typer) -> None:
+    application.add_typer(group, name="offsets")
+
+
+@group.command()
+def show(as_json: AsJson = False) -> None:
+    """Stored offset, what the broker keeps, and what is lost or impossible, per partition."""
+    rows = app.offsets(settings.load())
+    if as_json:
+        return print_json(rows)
+    table = Table("topic", "partition", "kept from", "next", "end", "lag", "stopped or impossible")
+    for row in rows:
+        table.add_row(
+            row["topic"],
+            *(
+                str(row[name])
+                for name in ("partition", "log_start", "next_offset", "log_end", "lag")
+            ),
+            row["problem"] or row["stopped_reason"] or "",
+        )
+    out.print(table)
+
+
+@group.command()
+def resume(
+    topic: Topic, partition: Partition, reason: Why, actor: Who, as_json: AsJson = False
+) -> None:
+    """Read a stopped partition on from where it stands."""
+    _decide(topic, partition, None, reason, actor, as_json)
+
+
+@group.command("set")
+def set_offset(
+    topic: Topic,
+    partition: Partition,
+    offset: Annotated[int, typer.Argument(min=0, help="The next offset to read.")],
+    reason: Why,
+    actor: Who,
+    as_json: AsJson = False,
+) -> None:
+    """Read on from another offset: what is skipped is lost, what is repeated is recognised."""
+    _decide(topic, partition, offset, reason, actor, as_json)
+
+
+def _decide(
+    topic: str, partition: int, offset: int | None, reason: str, actor: str, as_json: bool
+) -> None:
+    done: dict[str, Any] = app.decide_offset(
+        settings.load(), topic, partition, offset, actor=actor, reason=reason
+    )
+    if as_json:
+        print_json(done)
+    else:
+        out.print(f"{topic} partition {partition} is read on from offset {done['to']:,}")
