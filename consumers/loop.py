@@ -156,7 +156,8 @@ class Loop:
         rules: Decider,
         limits: Limits,
         metrics: Metrics,
-        heartbeat: Path | None,
+        heartbeat: Path | None = None,
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._join = join
         self._owned = ownership
@@ -168,6 +169,7 @@ class Loop:
         self._breaker = Breaker(limits)
         self._metrics = metrics
         self._heartbeat = heartbeat
+        self._clock = clock
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._writing: Future[Batch] | None = None
         self._kafka_commit_due = 0.0
@@ -176,7 +178,7 @@ class Loop:
 
     def run(self, stop: threading.Event) -> None:
         self._warm_up()
-        self._consumer = self._join()
+        self.join()
         while not stop.is_set():
             faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
             if self._heartbeat:
@@ -189,6 +191,10 @@ class Loop:
         if self._store:
             self._store.close()
         self._consumer.close(autocommit=False)
+
+    def join(self) -> None:
+        """Become a member of the group."""
+        self._consumer = self._join()
 
     def step(self) -> None:
         """Poll once, prepare what came, and hand it to the writer when the one before is done."""
@@ -228,7 +234,7 @@ class Loop:
             gate=self._gate,
             limits=self._limits,
             breaker=self._breaker,
-            now=dt.datetime.now(dt.UTC),
+            now=self._clock(),
         )
         self._metrics.prepared(prepared)
         # Whatever becomes of this batch, nothing behind the point where a partition stops is read.
