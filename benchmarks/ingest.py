@@ -1,93 +1,251 @@
-"""Catch-up of a backlog through the complete path, with the limits of the parts in the same run."""
+"""Catch-up of a backlog: the limits of the parts, a plain pipeline and the product, in one run.
+
+Every pipeline reads the same records from the same broker into the same database, one after the
+other, round after round, because the machine's speed drifts; what counts are the ratios. A rate is
+taken from the first committed batch of every process to the last commit, and only when the result
+is right.
+"""
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
+import json
+import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from itertools import islice
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
 
+import psutil
 import psycopg
 from kafka import TopicPartition
 
-from benchmarks.scratch import consumer_process, machine_facts, scratch_platform
+from benchmarks.ingest_job.job import Job, job
+from benchmarks.ingest_job.reference import DDL
+from benchmarks.scratch import (
+    calibration_us,
+    consumer_process,
+    go,
+    machine_facts,
+    peak_rss_mb,
+    scratch_platform,
+    start_over,
+)
 from consumers.publish import publish
 from consumers.topics import reader
-from lifecycle.events import decode
+from lifecycle.events import InvalidEvent, decode
+from lifecycle.events.catalogue import ACCOUNT
+from lifecycle.inbox import identify
 from lifecycle.ports import Record
-from lifecycle.settings import Settings
-from lifecycle.sources.simulator import SimulatorSource
+from lifecycle.settings import ROOT, Settings
 
 COPY_ROWS = 10_000
 SECONDS_MAX = 300
+SETTLE_SECONDS = 4
+CLIENTS_PER_EVENT = 1 / 80
+
+Note = Callable[[str], None]
 
 
-def measure(events: int, note: Callable[[str], None]) -> dict[str, Any]:
-    """Publish a simulated backlog, read it raw, copy it raw, ingest it; report all three rates."""
+class Rate(NamedTuple):
+    """What one run of one pipeline took."""
+
+    events_per_second: float
+    cpu_us_per_event: float
+    peak_rss_mb: int
+
+
+def measure(events: int, rounds: int, note: Note) -> dict[str, Any]:
+    """Publish the job, measure the limits, then plain pipeline and product in turn."""
     with scratch_platform() as configured:
-        note(f"publishing {events:,} simulated events")
-        source = SimulatorSource(
-            seed=7,
-            clients=max(50, min(100_000, events // 150)),
-            first_day=dt.date(2026, 1, 1),
-            days=180,
-            timezone=configured.timezone,
-        )
-        publish(islice(source.events(None, None), events), configured.kafka_bootstrap)
+        note(f"making and publishing {events:,} records")
+        work = job(events, clients=max(100, round(events * CLIENTS_PER_EVENT)))
+        publish(iter(work.records), configured.kafka_bootstrap)
         note("limit 1: polling raw bytes")
-        records, poll_rate = _raw_poll(configured, events)
+        records, poll = _raw_poll(configured, len(work.records))
         note("limit 2: COPY with inbox")
-        copy_rate = _copy_with_inbox(configured, records)
+        copy = _copy_with_inbox(configured, records)
         del records
-        note("the complete path, one consumer process")
-        result = _ingest(configured, events)
-    limit = min(poll_rate, copy_rate)
+        runs: dict[str, list[Rate]] = {"reference": [], "product_1": [], "product_2": []}
+        speed = []
+        for number in range(1, rounds + 1):
+            speed.append(calibration_us())
+            note(f"round {number} of {rounds}: the plain pipeline, one process")
+            runs["reference"].append(_reference(configured, work))
+            note(f"round {number} of {rounds}: the product, one process")
+            runs["product_1"].append(_product(configured, work, processes=1))
+            note(f"round {number} of {rounds}: the product, two processes")
+            runs["product_2"].append(_product(configured, work, processes=2))
+    return _report(work, poll, copy, runs, speed)
+
+
+def _report(
+    work: Job, poll: int, copy: int, runs: dict[str, list[Rate]], speed: list[float]
+) -> dict[str, Any]:
+    median = {
+        name: round(statistics.median(r.events_per_second for r in rates))
+        for name, rates in runs.items()
+    }
+    one = sorted(runs["product_1"])[len(runs["product_1"]) // 2]
+    series = round(1 / (1 / poll + 1 / copy))
+    ratios = {
+        name: [
+            round(mine.events_per_second / plain.events_per_second, 2)
+            for mine, plain in zip(runs[name], runs["reference"], strict=True)
+        ]
+        for name in ("product_1", "product_2")
+    }
     return {
-        **result,
-        "limit_events_per_second": limit,
-        "raw_poll_events_per_second": poll_rate,
-        "copy_inbox_events_per_second": copy_rate,
-        "share_of_limit": round(result["events_per_second"] / limit, 3),
+        "events": work.applied,
+        "records": len(work.records),
+        "processes": 1,
+        "events_per_second": median["product_1"],
+        "events_per_second_two_processes": median["product_2"],
+        "reference_events_per_second": median["reference"],
+        "ratio_one_process": statistics.median(ratios["product_1"]),
+        "ratio_two_processes": statistics.median(ratios["product_2"]),
+        "ratios": ratios,
+        "raw_poll_events_per_second": poll,
+        "copy_inbox_events_per_second": copy,
+        "limit_events_per_second": series,
+        "share_of_limit": round(median["product_1"] / series, 3),
+        "cpu_seconds_per_million_events": round(one.cpu_us_per_event, 1),
+        "peak_rss_mb": one.peak_rss_mb,
+        "rounds": {
+            name: [round(r.events_per_second) for r in rates] for name, rates in runs.items()
+        },
+        "calibration_us": [round(us, 2) for us in speed],
         "machine": machine_facts(),
     }
 
 
-def _raw_poll(configured: Settings, events: int) -> tuple[list[Record], int]:
-    topics = configured.partitions
+def _product(configured: Settings, work: Job, processes: int) -> Rate:
+    """`lifecycle consume` as users start it, so many times."""
+    start_over(configured)
+    with ExitStack() as stack:
+        connection = stack.enter_context(psycopg.connect(configured.database_url, autocommit=True))
+        children = [
+            stack.enter_context(consumer_process(configured, f"bench-{n}"))
+            for n in range(processes)
+        ]
+        # All members have joined and own their share before the first record is read.
+        time.sleep(SETTLE_SECONDS)
+        go(configured)
+
+        def received() -> int:
+            active, rows = _row(
+                connection,
+                "SELECT (SELECT count(DISTINCT consumer) FROM micro_batch),"
+                " (SELECT coalesce(sum(received), 0) FROM consumer_offset)",
+            )
+            return int(rows) if active >= processes else 0
+
+        rate = _watch(received, len(work.records), children)
+        applied, duplicates, quarantined = _row(
+            connection,
+            "SELECT sum(applied), sum(duplicates), sum(quarantined) FROM consumer_offset",
+        )
+    if (applied, duplicates, quarantined) != work[1:]:
+        raise AssertionError(f"wrong result: {applied, duplicates, quarantined} is not {work[1:]}")
+    return rate
+
+
+def _reference(configured: Settings, work: Job) -> Rate:
+    with psycopg.connect(configured.database_url, autocommit=True) as connection:
+        connection.execute(DDL)
+        connection.execute(
+            "INSERT INTO plain.offsets SELECT p, 0 FROM generate_series(0, %s) AS p",
+            (configured.partitions - 1,),
+        )
+        asked = {
+            "bootstrap": configured.kafka_bootstrap,
+            "database": configured.database_url,
+            "partitions": list(range(configured.partitions)),
+            "stop": len(work.records),
+        }
+        command = [sys.executable, "-m", "benchmarks.ingest_job.reference", json.dumps(asked)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+
+            def received() -> int:
+                return int(_row(connection, "SELECT sum(off) FROM plain.offsets")[0])
+
+            rate = _watch(received, len(work.records), [psutil.Process(child.pid)])
+        (applied,) = _row(connection, "SELECT count(*) FROM plain.events")
+        connection.execute("DROP SCHEMA plain CASCADE")
+    if applied != work.applied:
+        raise AssertionError(f"wrong result: {applied} is not {work.applied}")
+    return rate
+
+
+def _watch(received: Callable[[], int], records: int, children: Sequence[psutil.Process]) -> Rate:
+    """From the first commit to the last one, seen every few milliseconds."""
+    deadline = time.monotonic() + SECONDS_MAX
+    first = seen = received()
+    while not first and time.monotonic() < deadline:
+        time.sleep(0.01)
+        first = seen = received()
+    started, cpu = time.perf_counter(), _cpu(children)
+    rss = 0
+    while seen < records and time.monotonic() < deadline:
+        time.sleep(0.01)
+        cpu_now, rss = _cpu(children), max(rss, *(peak_rss_mb(c.pid) for c in children))
+        seen = received()
+    if seen < records:
+        raise AssertionError(f"only {seen:,} of {records:,} records after {SECONDS_MAX} s")
+    seconds = time.perf_counter() - started
+    done = records - first
+    return Rate(done / seconds, (cpu_now - cpu) / done * 1e6, rss)
+
+
+def _cpu(children: Sequence[psutil.Process]) -> float:
+    return sum(sum(child.cpu_times()[:2]) for child in children if child.is_running())
+
+
+def _row(connection: psycopg.Connection[Any], query: str) -> tuple[Any, ...]:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row
+
+
+def _raw_poll(configured: Settings, records: int) -> tuple[list[Record], int]:
     consumer = reader(configured.kafka_bootstrap, max_poll_records=5_000)
-    names = (
-        "bank.client.v1",
-        "bank.consent.v1",
-        "bank.account.v1",
-        "bank.credit.v1",
-        "bank.interaction.v1",
-    )
-    places = [TopicPartition(topic, p) for topic in names for p in range(topics)]
-    consumer.assign(places)
+    consumer.assign([TopicPartition(ACCOUNT, p) for p in range(configured.partitions)])
     consumer.seek_to_beginning()
-    records: list[Record] = []
+    found: list[Record] = []
     started = time.perf_counter()
-    while len(records) < events:
+    while len(found) < records:
         for batch in consumer.poll(timeout_ms=500, max_records=5_000).values():
-            records += [Record(r.topic, r.partition, r.offset, r.key, r.value) for r in batch]
+            found += [Record(r.topic, r.partition, r.offset, r.key, r.value) for r in batch]
     seconds = time.perf_counter() - started
     consumer.close()
-    return records, round(events / seconds)
+    return found, round(records / seconds)
 
 
 def _copy_with_inbox(configured: Settings, records: list[Record]) -> int:
     """Binary COPY into an inbox with a unique key and into a log with our indexes; no Python work."""
     rows = []
     for r in records:
-        e = decode(r.value, r.key, r.topic, r.partition, r.offset)
-        digest = hashlib.sha256(r.value or b"").digest()
-        rows.append((e.key, digest, e.client_id, e.time, e.business_date, r.topic, r.value))
+        try:
+            e = decode(r.value, r.key, r.topic, r.partition, r.offset)
+        except InvalidEvent:
+            continue
+        identity = identify(e)
+        rows.append((
+            identity.event_key,
+            identity.digest,
+            e.client_id,
+            e.time,
+            e.business_date,
+            r.topic,
+            r.value,
+        ))
     with psycopg.connect(configured.database_url) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "CREATE TEMP TABLE stage (event_key bytea, payload_sha256 bytea) ON COMMIT DELETE ROWS;"
-            "CREATE TABLE limit_inbox (event_key bytea PRIMARY KEY, payload_sha256 bytea);"
+            "CREATE TEMP TABLE stage (event_key bytea, data_sha256 bytea) ON COMMIT DELETE ROWS;"
+            "CREATE TABLE limit_inbox (event_key bytea PRIMARY KEY, data_sha256 bytea);"
             "CREATE TABLE limit_log (position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
             " client_id text, time timestamptz, business_date date, topic text, payload bytea);"
             "CREATE INDEX ON limit_log (client_id, position)"
@@ -112,42 +270,3 @@ def _copy_with_inbox(configured: Settings, records: list[Record]) -> int:
         seconds = time.perf_counter() - started
         cursor.execute("DROP TABLE limit_inbox, limit_log")
     return round(len(rows) / seconds)
-
-
-def _ingest(configured: Settings, events: int) -> dict[str, Any]:
-    with (
-        psycopg.connect(configured.database_url, autocommit=True) as connection,
-        consumer_process(configured) as consumer,
-    ):
-        deadline = time.monotonic() + SECONDS_MAX
-        received = 0
-        while received < events and time.monotonic() < deadline:
-            time.sleep(0.05)
-            received = _one(connection, "SELECT coalesce(sum(received), 0) FROM consumer_offset")
-        finished = dt.datetime.now(dt.UTC)
-        first = _one(connection, "SELECT min(run_at) FROM gate_result")
-        times = consumer.cpu_times()
-        peak = _peak_rss_mb(consumer.pid)
-        facts = _one(connection, "SELECT count(*) FROM event_log")
-    # The clock starts with the first batch in hand and ends when the last one was seen committed.
-    seconds = (finished - first).total_seconds()
-    return {
-        "events": facts,
-        "processes": 1,
-        "seconds": round(seconds, 2),
-        "events_per_second": round(facts / seconds),
-        "cpu_seconds_per_million_events": round((times.user + times.system) / facts * 1e6, 1),
-        "peak_rss_mb": peak,
-    }
-
-
-def _one(connection: psycopg.Connection[Any], query: str) -> Any:
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return row[0]
-
-
-def _peak_rss_mb(pid: int) -> int:
-    with open(f"/proc/{pid}/status") as status:
-        line = next(text for text in status if text.startswith("VmHWM"))
-    return int(line.split()[1]) // 1024

@@ -12,13 +12,15 @@ from typing import Any
 import psycopg
 
 from benchmarks.scratch import consumer_process, machine_facts, scratch_platform
+from consumers.publish import publish
 from consumers.relay import producer_for
 from lifecycle.events import encode
-from lifecycle.events.account import TransactionPosted
+from lifecycle.events.account import AccountOpened, Party, TransactionPosted
 from lifecycle.settings import Settings
 
 ALERT_EVERY = 20
 """One event in twenty overdraws an account of its own."""
+CLIENTS = 2_000
 WARM_UP_SECONDS = 5
 LOOK_SECONDS = 0.01
 
@@ -31,6 +33,7 @@ def measure(rate: int, seconds: int, note: Callable[[str], None]) -> dict[str, A
         stop = threading.Event()
         watcher = threading.Thread(target=_watch, args=(configured, seen, stop))
         watcher.start()
+        _open_accounts(configured, rate * (seconds + WARM_UP_SECONDS))
         note(f"{rate} events/s for {seconds} s after {WARM_UP_SECONDS} s of warm-up")
         _send(configured, rate, seconds + WARM_UP_SECONDS, sent)
         time.sleep(3)
@@ -64,6 +67,35 @@ def _send(configured: Settings, rate: int, seconds: int, sent: dict[str, float])
     producer.close()
 
 
+def _open_accounts(configured: Settings, accounts: int) -> None:
+    """Every posting refers to an account; all are known before the clock starts."""
+    now = dt.datetime.now(dt.UTC)
+    facts = (
+        AccountOpened(
+            business_date=now.date(),
+            account_id=f"LAT-{number}",
+            account_type="CACC",
+            currency="CNY",
+            opened_date=now.date(),
+            parties=(Party(client_id=f"LAT-{number % CLIENTS}", role="OWNER"),),
+        )
+        for number in range(accounts)
+    )
+    publish(
+        (
+            encode(fact, source="/bench", client_id=fact.parties[0].client_id, time=now)
+            for fact in facts
+        ),
+        configured.kafka_bootstrap,
+    )
+    with psycopg.connect(configured.database_url, autocommit=True) as connection:
+        taken = 0
+        while taken < accounts:
+            time.sleep(0.1)
+            row = connection.execute("SELECT sum(received) FROM consumer_offset").fetchone()
+            taken = int(row[0]) if row else 0
+
+
 def _event(number: int, *, overdrawn: bool) -> Any:
     now = dt.datetime.now(dt.UTC)
     data = TransactionPosted(
@@ -76,7 +108,7 @@ def _event(number: int, *, overdrawn: bool) -> Any:
         booking_datetime=now,
         balance_after="-10.00" if overdrawn else "10.00",
     )
-    return encode(data, source="/bench", client_id=f"LAT-{number % 2000}", time=now)
+    return encode(data, source="/bench", client_id=f"LAT-{number % CLIENTS}", time=now)
 
 
 def _watch(configured: Settings, seen: dict[str, float], stop: threading.Event) -> None:

@@ -17,8 +17,6 @@ import msgspec
 from lifecycle.events import Event, business_key, event_key
 from lifecycle.ports import Identity, Seen
 
-NOTHING = Seen({}, {})
-
 
 class Sorted(msgspec.Struct, frozen=True):
     """Positions in the batch by what became of them, each in order of arrival."""
@@ -44,11 +42,11 @@ def identify(event: Event) -> Identity:
 
 def sort(identities: Mapping[int, Identity], seen: Seen) -> Sorted:
     """Sort a batch, in order of arrival, against what was seen before and against itself."""
-    ids = dict(seen.ids)
+    ids: dict[bytes, bytes] = {}
     keys = dict(seen.keys)
     found = Sorted([], [], {}, {})
     for i, identity in identities.items():
-        digest = ids.get(identity.event_key)
+        digest = ids.get(identity.event_key) or seen.ids.get(identity.event_key)
         if digest is not None:
             if digest == identity.digest:
                 found.duplicates.append(i)

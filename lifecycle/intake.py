@@ -105,16 +105,20 @@ def _whole(
     """Columns that say something about the batch as a whole; a refused row is told by its place."""
     keys, digests = list(range(rows)), list(range(rows))
     on_time, in_sequence = [True] * rows, [True] * rows
-    last: dict[tuple[str, str], int] = {}
+    last: dict[str, int] = {}
     late = now - LATE
+    as_int = int.from_bytes
     for i, event in events.items():
-        keys[i] = int.from_bytes(identities[i].event_key[:8], signed=True)
-        digests[i] = int.from_bytes(identities[i].digest[:8], signed=True)
-        on_time[i] = event.time >= late or event.source.startswith("/replay/")
+        identity = identities[i]
+        keys[i] = as_int(identity.event_key[:8], signed=True)
+        digests[i] = as_int(identity.digest[:8], signed=True)
+        if event.time < late and not event.source.startswith("/replay/"):
+            on_time[i] = False
         if event.sequence:
-            producer = (event.source, event.client_id)
-            in_sequence[i] = event.sequence <= last.get(producer, event.sequence) + 1
-            last[producer] = max(event.sequence, last.get(producer, 0))
+            before = last.get(event.client_id, event.sequence)
+            if event.sequence > before + 1:
+                in_sequence[i] = False
+            last[event.client_id] = event.sequence
     return {
         "event_key": keys,
         "digest": digests,
@@ -135,14 +139,14 @@ def _decode_all(
     """Position in the batch -> event, and position -> why it was refused."""
     events: dict[int, Event] = {}
     refused: dict[int, InvalidEvent] = {}
-    latest = now + limits.future
+    earliest, latest = limits.earliest, now + limits.future
     for i, record in enumerate(records):
         try:
             event = decode(record.value, record.key, record.topic, record.partition, record.offset)
         except InvalidEvent as error:
             refused[i] = error
             continue
-        doubt = _doubt(event, record.value or b"", limits.earliest, latest)
+        doubt = _doubt(event, record.value or b"", earliest, latest)
         if doubt:
             doubt.event_id = event.id
             refused[i] = doubt

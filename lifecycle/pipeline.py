@@ -21,10 +21,11 @@ import msgspec
 
 from lifecycle.alerts.alert import Alert, Repeat, evidence_rows
 from lifecycle.alerts.decide import Decider, decide
+from lifecycle.cache import Cache
 from lifecycle.clients.state import ClientState, introduces, waits_for
 from lifecycle.errors import AnswerIsNo, Fenced
 from lifecycle.events.catalogue import ALERT, QUARANTINE
-from lifecycle.inbox import NOTHING, Sorted, sort
+from lifecycle.inbox import Sorted, sort
 from lifecycle.intake import Prepared
 from lifecycle.ports import (
     Arrived,
@@ -39,6 +40,7 @@ from lifecycle.ports import (
     RaisedAlert,
     Record,
     Release,
+    Seen,
 )
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
@@ -63,7 +65,7 @@ def commit(
     *,
     store: IngestStore,
     rules: Decider,
-    cache: dict[str, ClientState],
+    cache: Cache,
 ) -> Batch:
     """Store a prepared batch in one transaction and return what was stored.
 
@@ -72,15 +74,12 @@ def commit(
     NotRunning (unknown: the offset row will tell).
     """
     with store.transaction() as unit:
-        found = _put(unit, prepared.identities)
+        found = _put(unit, prepared.identities, cache)
         batch, states = _batch(prepared, found, unit, rules, cache)
         moves = _moves(prepared, starts, batch, found)
         batch = msgspec.structs.replace(batch, moves=moves)
         unit.write(batch)
-    for client, state in states.items():
-        # Put at the end: the cache's order is the order of last use, the oldest goes first.
-        cache.pop(client, None)
-        cache[client] = state
+    cache.remember(states, (prepared.identities[i] for i in found.new))
     return batch
 
 
@@ -93,7 +92,7 @@ def release(prepared: Prepared, back: Release, *, store: IngestStore, rules: Dec
     with store.transaction() as unit:
         # The client's consumer must not park a fact while we bring what it waits for.
         unit.lock(sorted({event.client_id for event in prepared.events.values()}))
-        found = _put(unit, prepared.identities)
+        found = _put(unit, prepared.identities, Cache())
         refused = [held.reason for held in prepared.held.values()] or list(found.refused.values())
         if refused:
             raise AnswerIsNo(
@@ -104,7 +103,7 @@ def release(prepared: Prepared, back: Release, *, store: IngestStore, rules: Dec
             raise AnswerIsNo(
                 f"Record {back.quarantine_id} says what was accepted already: discard it instead."
             )
-        batch, _ = _batch(prepared, found, unit, rules, {}, back)
+        batch, _ = _batch(prepared, found, unit, rules, Cache(), back)
         unit.write(batch)
     return batch
 
@@ -127,13 +126,13 @@ def _batch(
     found: Sorted,
     unit: IngestUnit,
     rules: Decider,
-    cache: Mapping[str, ClientState],
+    cache: Cache,
     release: Release | None = None,
 ) -> tuple[Batch, dict[str, ClientState]]:
     """The batch as it will be stored, its offsets not moved yet; and all states it looked at."""
     facts = _arrived(prepared, found, release.quarantine_id if release else None)
     held = prepared.held | {i: _refused(prepared, i, reason) for i, reason in found.refused.items()}
-    states = _states(unit, cache, facts)
+    states = _states(unit, cache.states, facts)
     before = dict(states)
     folded = _fold(facts, states, _waiting(unit, facts), rules)
     batch = Batch(
@@ -158,12 +157,15 @@ def _batch(
     return batch, states
 
 
-def _put(unit: IngestUnit, identities: Mapping[int, Identity]) -> Sorted:
-    """Put what is new into the inbox. Most batches bring nothing twice, so that is tried first."""
-    found = sort(identities, NOTHING)
+def _put(unit: IngestUnit, identities: Mapping[int, Identity], cache: Cache) -> Sorted:
+    """Put what is new into the inbox. Most batches bring nothing that is not remembered, so that
+    is tried first."""
+    found = sort(identities, Seen(cache.facts, {}))
     seen = unit.put(*_entries(identities, found))
     if seen.ids or seen.keys:
-        found = sort(identities, seen)
+        keys = [i.event_key for i in identities.values() if i.event_key in cache.facts]
+        ids = {**seen.ids, **{key: cache.facts[key] for key in keys}}
+        found = sort(identities, Seen(ids, seen.keys))
         seen = unit.put(*_entries(identities, found))
         if seen.ids or seen.keys:
             raise Fenced("Another writer put the same facts into the inbox.")
@@ -193,7 +195,8 @@ def _arrived(prepared: Prepared, found: Sorted, quarantine_id: int | None) -> li
         correction, waited = i in found.corrections, quarantine_id is not None
         if correction or waited:
             event = msgspec.structs.replace(event, correction=correction, waited=waited)
-        facts.append(Arrived(event, prepared.records[i].value or b"", quarantine_id))
+        value = prepared.records[i].value or b""
+        facts.append(Arrived(event, value, prepared.identities[i].event_key, quarantine_id))
     return facts
 
 
@@ -214,7 +217,7 @@ def _refused(prepared: Prepared, position: int, reason: str) -> Quarantined:
 
 
 def _orphaned(parked: Parked) -> Quarantined:
-    event, payload, _ = parked.arrived
+    event, payload = parked.arrived.event, parked.arrived.payload
     record = Record(event.topic, event.partition, event.offset, event.client_id.encode(), payload)
     detail = f"{parked.waits_for} did not come in time"
     return Quarantined(record, "ORPHANED", detail, "parked-01", event.id, event.client_id)

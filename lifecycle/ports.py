@@ -152,7 +152,7 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
 class Seen(NamedTuple):
     """What the inbox holds of the identities it was asked for."""
 
-    ids: dict[bytes, bytes]
+    ids: Mapping[bytes, bytes]
     """Event key -> digest."""
     keys: dict[bytes, Identity]
     """Business key -> the newest fact that has it."""
@@ -163,6 +163,8 @@ class Arrived(NamedTuple):
 
     event: Event
     payload: bytes
+    key: bytes
+    """Its event key."""
     quarantine_id: int | None = None
     """The quarantined record it was released from."""
 

@@ -24,7 +24,7 @@ from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.state import ClientState, decode_state, encode_state
 from lifecycle.errors import Fenced, UsageError
-from lifecycle.events import decode, event_key
+from lifecycle.events import decode
 from lifecycle.ports import (
     Arrived,
     Batch,
@@ -257,7 +257,7 @@ class _Unit:
     def _parked(self, which: str, parameters: tuple[Any, ...]) -> list[Parked]:
         self._cursor.execute(
             "SELECT parked_id, client_id, topic, partition, kafka_offset, waits_for, correction, "
-            f"quarantine_id, payload FROM parked WHERE {which}",
+            f"quarantine_id, payload, event_key FROM parked WHERE {which}",
             parameters,
         )
         return [_parked_fact(*row) for row in self._cursor.fetchall()]
@@ -273,7 +273,7 @@ class _Unit:
         self._unpark(orphans)
         self._cursor.execute(
             "DELETE FROM inbox WHERE event_key = ANY(%s)",
-            ([event_key(event.source, event.id) for event in events],),
+            ([parked.arrived.key for parked in orphans],),
         )
         self._write_quarantine(held, None, now)
         self._write_outbox(messages, now)
@@ -403,7 +403,7 @@ class _Unit:
         if not batch.corrections:
             return
         client_of = {
-            event_key(f.event.source, f.event.id): f.event.client_id
+            f.key: f.event.client_id
             for f in (*batch.facts, *(p.arrived for p in batch.parked))
             if f.event.correction
         }
@@ -661,9 +661,9 @@ def failures_json(failures: Iterable[Any]) -> str:
 
 
 def _log_rows(batch: Batch, batch_id: int) -> Iterator[tuple[Any, ...]]:
-    for e, payload, quarantine_id in batch.facts:
+    for e, payload, key, quarantine_id in batch.facts:
         yield (
-            event_key(e.source, e.id),
+            key,
             e.id,
             e.source,
             e.type,
@@ -684,9 +684,9 @@ def _log_rows(batch: Batch, batch_id: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _parked_rows(batch: Batch) -> Iterator[tuple[Any, ...]]:
-    for (e, payload, quarantine_id), waits_for, _ in batch.parked:
+    for (e, payload, key, quarantine_id), waits_for, _ in batch.parked:
         yield (
-            event_key(e.source, e.id),
+            key,
             e.id,
             e.type,
             e.client_id,
@@ -711,10 +711,11 @@ def _parked_fact(
     correction: bool,
     quarantine_id: int | None,
     payload: bytes,
+    key: bytes,
 ) -> Parked:
     event = decode(payload, client_id.encode(), topic, partition, offset)
     event = msgspec.structs.replace(event, correction=correction, waited=True)
-    return Parked(Arrived(event, payload, quarantine_id), waits_for, parked_id)
+    return Parked(Arrived(event, payload, key, quarantine_id), waits_for, parked_id)
 
 
 def _text(value: str | None) -> str | None:

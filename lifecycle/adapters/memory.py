@@ -106,7 +106,8 @@ class MemoryIngestStore:
         yield self
 
     def facts(self, client_id: str | None = None) -> Iterator[LoggedFact]:
-        for rules_hash, (event, payload, _) in self.log:
+        for rules_hash, fact in self.log:
+            event, payload = fact.event, fact.payload
             if client_id in (None, event.client_id):
                 yield LoggedFact(
                     rules_hash,

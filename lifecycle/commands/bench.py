@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from lifecycle.commands.console import AsJson, err, out, print_json
 
@@ -18,12 +19,32 @@ def register(application: typer.Typer) -> None:
 @group.command()
 def ingest(
     events: Annotated[int, typer.Option(min=10_000, help="Size of the backlog.")] = 300_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median counts.")] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Catch-up of a backlog through the complete path, beside the limits of the parts."""
+    """Catch-up of a backlog: limits, a plain pipeline and the product, side by side in one run."""
     from benchmarks.ingest import measure
 
-    _report(measure(events, err.print), as_json)
+    result = measure(events, rounds, err.print)
+    if as_json:
+        return print_json(result)
+    table = Table("", "events/s", "against the plain pipeline", "rounds")
+    limit = f"raw poll {result['raw_poll_events_per_second']:,}, COPY {result['copy_inbox_events_per_second']:,}"
+    table.add_row("limit, in series", f"{result['limit_events_per_second']:,}", "", limit)
+    for name, text, rate, ratio in (
+        ("reference", "plain pipeline", "reference_events_per_second", 1.0),
+        ("product_1", "product, one process", "events_per_second", result["ratio_one_process"]),
+        (
+            "product_2",
+            "product, two processes",
+            "events_per_second_two_processes",
+            result["ratio_two_processes"],
+        ),
+    ):
+        rounds_of = ", ".join(f"{rate:,}" for rate in result["rounds"][name])
+        table.add_row(text, f"{result[rate]:,}", f"{ratio:.2f}", rounds_of)
+    out.print(table)
+    _report({k: v for k, v in result.items() if k not in ("rounds", "ratios")}, as_json)
 
 
 @group.command()

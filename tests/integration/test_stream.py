@@ -108,12 +108,12 @@ def test_a_gate_that_fails_blocks_and_marks_what_is_served_stale(clean: Settings
 
 
 def test_a_changed_state_is_found_by_the_proof(clean: Settings) -> None:
-    out = outgoing(posted(balance_after="-1.00"))
+    outs = [outgoing(opened()), outgoing(posted(balance_after="-1.00"))]
     producer = producer_for(clean.kafka_bootstrap)
-    send(producer, [OutboxMessage(out.topic, out.key, out.value)])
+    send(producer, [OutboxMessage(out.topic, out.key, out.value) for out in outs])
     producer.close()
     with consumer(clean):
-        wait_for(lambda: received(clean) == 1, 60, "consume")
+        wait_for(lambda: received(clean) == len(outs), 60, "consume")
     assert app.prove(clean).equal
     query(clean, "UPDATE alert SET hit_count = 7 RETURNING 1")
     query(clean, "UPDATE client_state SET state = 'x' RETURNING 1")

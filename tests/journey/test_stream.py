@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lifecycle.adapters.memory import MemoryIngestStore
 from lifecycle.alerts.decide import Decider
+from lifecycle.cache import Cache
 from lifecycle.clients.state import ClientState
 from lifecycle.errors import Fenced, GateFailed
 from lifecycle.events import Outgoing
@@ -42,7 +43,7 @@ class Stream:
         self.rules = rules
         self.store = MemoryIngestStore()
         self.store.create_offsets("g", {(topic, 0): 0 for topic in TOPICS})
-        self.cache: dict[str, ClientState] = {}
+        self.cache = Cache()
 
     def take(self, batch: Sequence[Record]) -> Batch:
         ready = prepared(batch, NOW)
@@ -129,14 +130,14 @@ def test_a_batch_from_the_wrong_offset_is_fenced_and_leaves_nothing(stream: Stre
             {(topic, 0): 0 for topic in TOPICS},
             store=stream.store,
             rules=stream.rules,
-            cache={},
+            cache=Cache(),
         )
     assert (stream.counts(), stream.store.states(), len(stream.store.waiting)) == before
 
 
 def test_a_writer_with_an_old_state_is_fenced(stream: Stream) -> None:
     stream.take(records([outgoing(LIFE[0])]))
-    stale = {"C1": ClientState("C1")}
+    stale = Cache({"C1": ClientState("C1")})
     late = Record("bank.account.v1", 0, 1, b"C1", outgoing(LIFE[1]).value)
     ready = prepared([late], NOW)
     with pytest.raises(Fenced):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,11 @@ def test_every_process_is_marked_with_its_platform(tmp_path: Path) -> None:
         marked = environment(part, made)
         assert marked["LIFECYCLE_INSTANCE"] == made.instance
         assert marked["LIFECYCLE_PART"] == part.name
+
+
+def test_a_cluster_id_never_looks_like_an_option(tmp_path: Path) -> None:
+    made = replace(address.create(tmp_path), instance="fb" + "0" * 30)
+    assert broker.cluster_id(made) == "A" + "w" + "A" * 20
 
 
 def test_the_lock_names_every_jar_with_a_sha256() -> None:
