@@ -51,6 +51,8 @@ class Rig:
         )
         self.ledger = Ledger(SEED)
         self.children: list[Consumer] = []
+        self.after: list[Callable[[], None]] = []
+        """What a test changed and has to be put back once its processes are gone."""
 
     # --- a test begins and ends ---------------------------------------------------------------
 
@@ -67,7 +69,10 @@ class Rig:
         self.broker.heal()
         for child in self.children:
             child.kill()
+            print(f"--- {' '.join(child.command)}\n{child.said()[-2000:]}")
         self.children = []
+        while self.after:
+            self.after.pop()()
 
     def close(self) -> None:
         self.database.close()
@@ -75,8 +80,9 @@ class Rig:
 
     # --- producing ----------------------------------------------------------------------------
 
-    def traffic(self, events: int | None = None, source: str = "/chaos") -> list[Produced]:
-        return good(traffic(SEED, events or EVENTS, source))
+    def traffic(self, events: int | None = None, clients: str = "C") -> list[Produced]:
+        """Seeded good facts; other `clients` are other people, with accounts of their own."""
+        return good(traffic(SEED, events or EVENTS, clients))
 
     def publish(self, records: Sequence[Produced], partition: int | None = None) -> None:
         """Send, wait until the broker has all, and put them into the ledger."""
@@ -147,10 +153,14 @@ class Rig:
         """Until this many records, or all of the ledger, are accounted for."""
         wanted = len(self.ledger) if records is None else records
         wait_for(
-            lambda: self.received() >= wanted,
+            lambda: self._somebody_lives() and self.received() >= wanted,
             seconds,
             f"{wanted:,} records accounted for (seed {SEED})",
         )
+
+    def _somebody_lives(self) -> bool:
+        assert any(child.alive() for child in self.children), "every consumer has ended"
+        return True
 
     def settle(self) -> None:
         """Everything consumed, the outbox drained, the oracle asked."""
@@ -168,6 +178,13 @@ class Rig:
         """A healthy consumer reads the rest; then the oracle."""
         with self.running(self.consume()):
             self.settle()
+
+    @contextmanager
+    def instead(self, other: Settings) -> Iterator[None]:
+        """The same questions, asked of another database."""
+        usual, self.settings = self.settings, other
+        yield
+        self.settings = usual
 
     @contextmanager
     def running(self, child: Consumer) -> Iterator[Consumer]:
@@ -188,7 +205,14 @@ class Rig:
             connection.execute(statement)
 
     def pid(self, part: str) -> int:
-        return int(platform.status(self.settings.home).parts[part]["pid"])
+        pid = self.pid_or_none(part)
+        assert pid is not None, f"{part} is not running"
+        return pid
+
+    def pid_or_none(self, part: str) -> int | None:
+        """None while the part is down."""
+        pid: int | None = platform.status(self.settings.home).parts[part]["pid"]
+        return pid
 
     def wait_healthy(self) -> None:
         wait_for(
@@ -240,6 +264,7 @@ class Consumer:
     """A process of its own with its log."""
 
     def __init__(self, command: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+        self.command = command
         self.log = log
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         with log.open("ab") as out:

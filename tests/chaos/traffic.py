@@ -24,14 +24,14 @@ _ENTRIES = PER_CLIENT - 4
 _anything = msgspec.json.Decoder().decode
 
 
-def traffic(seed: int, events: int, source: str = "/chaos") -> list[Outgoing]:
+def traffic(seed: int, events: int, clients: str = "C") -> list[Outgoing]:
     """About `events` good facts in a seeded order; every second client overdraws its account.
 
     Each client's facts keep their order, clients are interleaved. Same arguments, same bytes.
     """
     chance = random.Random(seed)
     lives = [
-        _life(chance, f"{seed}-{number}", number, source)
+        _life(chance, f"{clients}{seed}-{number}", number)
         for number in range(max(1, events // PER_CLIENT))
     ]
     found = []
@@ -45,14 +45,14 @@ def traffic(seed: int, events: int, source: str = "/chaos") -> list[Outgoing]:
     return found
 
 
-def _life(chance: random.Random, client: str, number: int, source: str) -> Iterator[Outgoing]:
+def _life(chance: random.Random, client: str, number: int) -> Iterator[Outgoing]:
     balance, count = 0, 0
 
     def out(fact: Fact, minute: int) -> Outgoing:
         nonlocal count
         count += 1
         time = dt.datetime.combine(FIRST_DAY, dt.time(1), dt.UTC) + dt.timedelta(minutes=minute)
-        return encode(fact, source=source, client_id=client, time=time, sequence=count)
+        return encode(fact, source="/chaos", client_id=client, time=time, sequence=count)
 
     yield out(
         AccountOpened(
