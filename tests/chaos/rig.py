@@ -49,6 +49,7 @@ class Rig:
             database_url=f"postgresql://postgres@{LOOPBACK}:{self.database.port}/bank",
             kafka_bootstrap=f"{LOOPBACK}:{self.broker.port}",
         )
+        self._groups = 0
         self.ledger = Ledger(SEED)
         self.children: list[Consumer] = []
         self.after: list[Callable[[], None]] = []
@@ -60,6 +61,15 @@ class Rig:
         """Empty tables, offset rows at the end of the topics, an empty ledger, healthy proxies."""
         self.database.heal()
         self.broker.heal()
+        # A group of its own: a member that the last test killed is nobody to wait for.
+        self._groups += 1
+        group = f"chaos-{self._groups}"
+        self.settings = replace(self.settings, consumer_group=group)
+        self.proxied = replace(
+            self.settings,
+            database_url=self.proxied.database_url,
+            kafka_bootstrap=self.proxied.kafka_bootstrap,
+        )
         reset(self.settings)
         self.ledger = Ledger(SEED)
 
@@ -139,7 +149,8 @@ class Rig:
                 "LIFECYCLE_HOME": str(chosen.home),
                 "LIFECYCLE_DATABASE_URL": chosen.database_url,
                 "LIFECYCLE_KAFKA_BOOTSTRAP": chosen.kafka_bootstrap,
-                "LIFECYCLE_PARTITIONS": str(chosen.partitions),
+                "LIFECYCLE_CONSUMER_GROUP": chosen.consumer_group,
+            "LIFECYCLE_PARTITIONS": str(chosen.partitions),
                 **environment,
             },
         )
@@ -165,14 +176,15 @@ class Rig:
     def settle(self) -> None:
         """Everything consumed, the outbox drained, the oracle asked."""
         self.wait_received()
-        relay = self.relay()
-        wait_for(
-            lambda: self.ask("SELECT count(*) FROM outbox WHERE published_at IS NULL") == 0,
-            PATIENCE,
-            "the outbox drains",
-        )
-        relay.stop()
+        self.drain()
         oracle.check(self.settings, self.ledger)
+
+    def drain(self, through: Settings | None = None) -> None:
+        """A relay publishes what waits."""
+        waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+        if self.ask(waiting):
+            with self.running(self.relay(through)):
+                wait_for(lambda: self.ask(waiting) == 0, PATIENCE, "the outbox drains")
 
     def finish(self) -> None:
         """A healthy consumer reads the rest; then the oracle."""
@@ -224,8 +236,12 @@ class Rig:
         pid = self.pid(part)
         os.kill(pid, with_signal)
         wait_for(lambda: not _alive(pid), 30, f"{part} ends")
+        self.wait_new(part, pid)
+
+    def wait_new(self, part: str, before: int) -> None:
+        """Until the supervisor runs a part under another process id than before, and it is well."""
         wait_for(
-            lambda: platform.status(self.settings.home).parts[part]["pid"] not in (None, pid),
+            lambda: self.pid_or_none(part) not in (None, before),
             60,
             f"the supervisor starts {part} again",
         )

