@@ -31,7 +31,7 @@ class Sorted(msgspec.Struct, frozen=True):
 
 def identify(event: Event) -> Identity:
     """The identity of a fact; every part is a digest, so nothing personal is kept."""
-    name = f"{event.type}\0{business_key(event.data)}".encode()
+    name = f"{event.type}\0{business_key(event.data, event.time)}".encode()
     return Identity(
         event_key(event.source, event.id),
         hashlib.blake2b(name, digest_size=16).digest(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -139,14 +139,14 @@ def _decode_all(
     """Position in the batch -> event, and position -> why it was refused."""
     events: dict[int, Event] = {}
     refused: dict[int, InvalidEvent] = {}
-    earliest, latest = limits.earliest, now + limits.future
+    window = _Window(limits.earliest, now + limits.future, (now + limits.book_ahead).date())
     for i, record in enumerate(records):
         try:
             event = decode(record.value, record.key, record.topic, record.partition, record.offset)
         except InvalidEvent as error:
             refused[i] = error
             continue
-        doubt = _doubt(event, record.value or b"", earliest, latest)
+        doubt = _doubt(event, record.value or b"", window)
         if doubt:
             doubt.event_id = event.id
             refused[i] = doubt
@@ -155,16 +155,26 @@ def _decode_all(
     return events, refused
 
 
-def _doubt(
-    event: Event, raw: bytes, earliest: dt.datetime, latest: dt.datetime
-) -> InvalidEvent | None:
+class _Window(NamedTuple):
+    """What a fact's clocks may show."""
+
+    earliest: dt.datetime
+    latest: dt.datetime
+    latest_business_date: dt.date
+
+
+def _doubt(event: Event, raw: bytes, window: _Window) -> InvalidEvent | None:
     """What a decoder cannot see."""
-    if event.time < earliest:
+    if event.time < window.earliest:
         return InvalidEvent(
-            "TIME_OUT_OF_RANGE", f"time {event.time.isoformat()} is before {earliest.isoformat()}"
+            "TIME_OUT_OF_RANGE", f"time {event.time.isoformat()} is before {window.earliest}"
         )
-    if event.time > latest or event.recordedtime > latest:
+    if event.time > window.latest or event.recordedtime > window.latest:
         return InvalidEvent("FUTURE_TIME", f"time {event.time.isoformat()} is ahead of the clock")
+    if event.business_date > window.latest_business_date:
+        return InvalidEvent(
+            "FUTURE_TIME", f"the business date {event.business_date} is ahead of the clock"
+        )
     twice = repeated_name(raw)
     if twice is not None:
         return InvalidEvent("DUPLICATE_NAME", f"the name {twice!r} occurs twice in one object")

@@ -16,6 +16,9 @@ class Limits(msgspec.Struct, frozen=True):
     """An event time before it is a broken clock."""
     future: dt.timedelta
     """How far an event time may run ahead of the consumer's clock."""
+    book_ahead: dt.timedelta
+    """How far a business date may run ahead of the consumer's clock. It moves the watermark that
+    later facts are measured by, so one bad date would make a client's facts late for years."""
     orphan_age: dt.timedelta
     """How long a fact may wait for what it refers to."""
     bad_run: int
@@ -30,6 +33,7 @@ def limits(figures: Mapping[str, Any]) -> Limits:
     return Limits(
         earliest=dt.datetime.fromisoformat(figures["event_time_earliest"]),
         future=dt.timedelta(seconds=figures["future_seconds"]),
+        book_ahead=dt.timedelta(days=figures["business_date_ahead_days"]),
         orphan_age=dt.timedelta(hours=figures["orphan_hours"]),
         bad_run=figures["breaker_run"],
         bad_share=float(figures["breaker_share"]),

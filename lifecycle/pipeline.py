@@ -45,6 +45,11 @@ from lifecycle.ports import (
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
+RAW_BYTES_MAX = 256 * 1024
+"""A larger record is whole in the quarantine table; its message only says how large it is, since a
+broker takes no message over 1 MiB and one that cannot leave would hold up all behind it."""
+KEY_BYTES_MAX = 1024
+
 
 class _Folded(msgspec.Struct):
     """What folding a batch gives, filled fact by fact."""
@@ -361,7 +366,8 @@ def alert_message(alert: Alert, now: dt.datetime) -> OutboxMessage:
 
 
 def _quarantine_message(held: Quarantined, now: dt.datetime) -> OutboxMessage:
-    record = held.record
+    record, raw = held.record, held.record.value or b""
+    key = record.key or b""
     place = f"{record.topic}/{record.partition}/{record.offset}"
     body = {
         "reason": held.reason,
@@ -370,10 +376,12 @@ def _quarantine_message(held: Quarantined, now: dt.datetime) -> OutboxMessage:
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "raw_base64": base64.b64encode(record.value or b"").decode(),
+        "raw_bytes": len(raw),
+        "raw_base64": base64.b64encode(raw).decode() if len(raw) <= RAW_BYTES_MAX else None,
     }
     value = _cloud_event("bank.quarantine.held.v1", place, f"record/{place}", now, now, body)
-    return OutboxMessage(QUARANTINE, (record.key or b"").decode(errors="replace"), value)
+    name = key.decode(errors="replace") if len(key) <= KEY_BYTES_MAX else place
+    return OutboxMessage(QUARANTINE, name, value)
 
 
 def _cloud_event(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import psycopg
 
 from consumers.topics import source_offsets
@@ -150,11 +151,16 @@ def records(outs: list[Outgoing]) -> list[Record]:
 LIMITS = Limits(
     earliest=dt.datetime(1990, 1, 1, tzinfo=dt.UTC),
     future=dt.timedelta(minutes=5),
+    book_ahead=dt.timedelta(days=15),
     orphan_age=dt.timedelta(hours=72),
     bad_run=100,
     bad_share=0.5,
     bad_window=1_000,
 )
+
+
+UNBREAKABLE = msgspec.structs.replace(LIMITS, bad_run=10**9, bad_share=1.0)
+"""For a test that feeds more bad records than a partition may bring."""
 
 
 def prepared(batch: Sequence[Record], now: dt.datetime, gate: Gate | None = None) -> Prepared:

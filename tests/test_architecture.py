@@ -13,8 +13,8 @@ from lifecycle.settings import ROOT
 HOMES = {
     "kafka": {"consumers", "benchmarks"},
     "airflow": {"dags", "plugins"},
-    "great_expectations": {"expectations"},
-    "pandas": {"expectations"},
+    "great_expectations": {"expectations", "benchmarks/ingest_job"},
+    "pandas": {"expectations", "benchmarks/ingest_job"},
     "psycopg": {"lifecycle/adapters", "benchmarks"},
     "deltalake": {"lifecycle/adapters"},
     "duckdb": {"lifecycle/adapters"},

@@ -168,13 +168,13 @@ def fold(state: ClientState, event: Event) -> ClientState:
 
 def waits_for(state: ClientState, event: Event) -> str | None:
     """The first entity the fact refers to that nobody introduced yet, or None."""
-    for entity, field in _ROWS[type(event.data)].refers_to:
-        identifier = getattr(event.data, field)
-        if identifier is not None:
-            name = f"{entity}/{identifier}"
-            if name not in state.entities:
-                return name
-    return None
+    refers_to = _ROWS[type(event.data)].refers_to
+    if refers_to is None:
+        return None
+    entity, field = refers_to
+    identifier = getattr(event.data, field)
+    name = f"{entity}/{identifier}"
+    return None if identifier is None or name in state.entities else name
 
 
 def introduces(event: Event) -> bool:
@@ -471,7 +471,7 @@ class _Row(NamedTuple):
 
     apply: Callable[[ClientState, Event, Any], dict[str, Any]] | None
     introduces: tuple[str, str] | None
-    refers_to: tuple[tuple[str, str], ...]
+    refers_to: tuple[str, str] | None
 
 
 _ROWS = {

@@ -17,12 +17,20 @@ from lifecycle.events.fields import (
     Currency,
     EntryStatus,
     Fact,
+    FourLetters,
+    Hash,
     Id,
+    InCurrency,
     Initiator,
     Instant,
+    Mcc,
     Money,
     PartyRole,
+    Rate,
+    ReturnReason,
     SignedMoney,
+    Version,
+    check_country,
 )
 
 
@@ -33,30 +41,46 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     role: PartyRole
 
 
+Frequency = Literal["DAIL", "WEEK", "FRTN", "MNTH", "QURT", "SEMI", "YEAR", "ADHO"]
+"""ISO 20022 frequency codes."""
+
+
 class BankTransactionCode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """ISO 20022 bank transaction code: domain, family, sub-family (PMNT-RCDT-ESCT)."""
 
-    domain: Code
-    family: Code
-    sub_family: Code
+    domain: Literal[
+        "ACMT", "CAMT", "CMDT", "DERV", "FORX", "LDAS", "PMET", "PMNT", "SECU", "TRAD", "XTND"
+    ]
+    family: FourLetters
+    sub_family: FourLetters
+
+
+class CurrencyExchange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How an amount was converted: units of the target currency for one of the source's."""
+
+    source_currency: Currency
+    target_currency: Currency
+    exchange_rate: Rate
 
 
 class Counterparty(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The other side of an entry; identifiers are pseudonyms."""
 
-    name_hash: Code | None = None
-    account_hash: Code | None = None
+    name_hash: Hash | None = None
+    account_hash: Hash | None = None
     bank_id: Code | None = None
     country: Country | None = None
     type: Literal["PERSON", "COMPANY", "SECURITIES", "REAL_ESTATE", "GAMBLING", "OWN"] | None = None
 
+    def __post_init__(self) -> None:
+        check_country(self.country)
 
-class AccountOpened(Fact, frozen=True):
+
+class AccountOpened(InCurrency, frozen=True):
     """An account was opened."""
 
     account_id: Id
     account_type: AccountType
-    currency: Currency
     opened_date: dt.date
     parties: tuple[Party, ...]
     branch_id: Id | None = None
@@ -73,26 +97,32 @@ class AccountPartyAdded(Fact, frozen=True):
     role: PartyRole
 
 
-class BalanceSnapshot(Fact, frozen=True):
+class AccountPartyRemoved(Fact, frozen=True):
+    """A person left an account."""
+
+    account_id: Id
+    client_id: Id
+    role: PartyRole
+
+
+class BalanceSnapshot(InCurrency, frozen=True):
     """A balance as the bank books it, e.g. the closing booked balance (CLBD) of a day."""
 
     account_id: Id
     balance_type: BalanceType
     amount: Money
     credit_debit_indicator: CreditDebit
-    currency: Currency
     available_amount: SignedMoney | None = None
     overdraft_limit: Money | None = None
     overdraft_used: Money | None = None
 
 
-class TransactionPosted(Fact, frozen=True):
+class TransactionPosted(InCurrency, frozen=True):
     """An entry was booked. `amount` is never negative; `credit_debit_indicator` gives the side."""
 
     account_id: Id
     transaction_id: Id
     amount: Money
-    currency: Currency
     credit_debit_indicator: CreditDebit
     booking_datetime: Instant
     status: EntryStatus = "BOOK"
@@ -106,26 +136,55 @@ class TransactionPosted(Fact, frozen=True):
     bank_transaction_code: BankTransactionCode | None = None
     proprietary_bank_transaction_code: Code | None = None
     counterparty: Counterparty | None = None
-    mcc: Code | None = None
+    mcc: Mcc | None = None
     purpose: Code | None = None
+    """ISO 20022 external purpose, or the bank's own."""
+    currency_exchange: CurrencyExchange | None = None
     charge_amount: Money | None = None
     balance_after: SignedMoney | None = None
 
 
-class StandingOrderSet(Fact, frozen=True):
+class TransactionReversed(InCurrency, frozen=True):
+    """A booked entry was cancelled; the bank books the opposite entry as well."""
+
+    account_id: Id
+    original_transaction_id: Id
+    reason: ReturnReason
+    amount: Money
+
+
+class PaymentRejected(InCurrency, frozen=True):
+    """A payment did not go through, e.g. a direct debit without funds (AM04)."""
+
+    account_id: Id
+    transaction_id: Id
+    reason: ReturnReason
+    amount: Money
+    purpose: Code | None = None
+
+
+class StandingOrderSet(InCurrency, frozen=True):
     """A standing order was set or changed."""
 
     standing_order_id: Id
-    version: int
+    version: Version
     account_id: Id
     amount: Money
-    currency: Currency
-    frequency: Code
+    frequency: Frequency
     first_payment_date: dt.date
     next_payment_date: dt.date | None = None
     final_payment_date: dt.date | None = None
     counterparty: Counterparty | None = None
     purpose: Code | None = None
+
+
+class StandingOrderCancelled(Fact, frozen=True):
+    """A standing order ended before its last payment."""
+
+    standing_order_id: Id
+    version: Version
+    account_id: Id
+    reason: Code | None = None
 
 
 class CardIssued(Fact, frozen=True):
@@ -139,6 +198,15 @@ class CardIssued(Fact, frozen=True):
     limit: Money | None = None
 
 
+class CardBlocked(Fact, frozen=True):
+    """A card was blocked."""
+
+    card_id: Id
+    account_id: Id
+    client_id: Id
+    reason: Literal["LOST", "STOLEN", "FRAUD", "BANK", "CUSTOMER", "EXPIRED"]
+
+
 class AccountStatusChanged(Fact, frozen=True):
     """An account moved between ENABLED, FROZEN, DORMANT, DISABLED and CLOSED."""
 
@@ -149,12 +217,11 @@ class AccountStatusChanged(Fact, frozen=True):
     legal_order_ref: Id | None = None
 
 
-class AccountClosed(Fact, frozen=True):
+class AccountClosed(InCurrency, frozen=True):
     """An account was closed."""
 
     account_id: Id
     closed_date: dt.date
     reason: Literal["CUSTOMER", "BANK", "DECEASED", "MERGED"]
     final_balance: SignedMoney
-    currency: Currency
     transfer_to_bank: Id | None = None

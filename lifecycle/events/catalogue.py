@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lifecycle.events import account, client, consent, credit, interaction
+from lifecycle.events import account, client, consent, credit, interaction, product
 from lifecycle.events.fields import Fact
 
 CLIENT = "bank.client.v1"
@@ -22,8 +22,13 @@ QUARANTINE = "bank.quarantine.v1"
 OUTPUT_TOPICS = (ALERT, QUARANTINE)
 
 
+TIME = "time"
+"""In a business key: the fact may happen again to the same thing, at another time."""
+
+
 class EventType(NamedTuple):
-    """One row of the catalogue. `subject` names the entity and the field that holds its id."""
+    """One row of the catalogue. `subject` names the entity and the field that holds its id;
+    `business_key` names fields of the data, and TIME for the event time."""
 
     name: str
     topic: str
@@ -33,7 +38,7 @@ class EventType(NamedTuple):
     dataschema: str
     introduces: tuple[str, str] | None = None
     """(entity, field): what the fact brings into existence, so that others may refer to it."""
-    refers_to: tuple[tuple[str, str], ...] = ()
+    refers_to: tuple[str, str] | None = None
     """(entity, field): what must be known before the fact can be applied; a null field refers to
     nothing."""
 
@@ -44,55 +49,31 @@ def _row(
     data: type[Fact],
     subject: tuple[str, str],
     *business_key: str,
+    introduces: tuple[str, str] | None = None,
+    refers_to: tuple[str, str] | None = None,
 ) -> EventType:
-    schema = f"urn:bank:schema:{fact}:1.0.0"
     return EventType(
         f"bank.{fact}.v1",
         topic,
         data,
         subject,
         business_key,
-        schema,
-        _INTRODUCES.get(fact),
-        _REFERS_TO.get(fact, ()),
+        f"urn:bank:schema:{fact}:1.0.0",
+        introduces,
+        refers_to,
     )
 
 
 _CLIENT = ("client", "client_id")
 _ACCOUNT = ("account", "account_id")
+_CARD = ("card", "card_id")
 _FACILITY = ("facility", "facility_id")
 _APPLICATION = ("application", "application_id")
-
-_OF_ACCOUNT = (("account", "account_id"),)
-_OF_FACILITY = (("facility", "facility_id"),)
-
-_INTRODUCES = {
-    "account.opened": ("account", "account_id"),
-    "credit.disbursed": ("facility", "facility_id"),
-    "consent.granted": ("consent", "consent_id"),
-    "complaint.raised": ("complaint", "complaint_id"),
-}
-_REFERS_TO = {
-    "account.party_added": _OF_ACCOUNT,
-    "account.balance_snapshot": _OF_ACCOUNT,
-    "account.transaction_posted": _OF_ACCOUNT,
-    "account.standing_order_set": _OF_ACCOUNT,
-    "card.issued": _OF_ACCOUNT,
-    "account.status_changed": _OF_ACCOUNT,
-    "account.closed": _OF_ACCOUNT,
-    "credit.repayment_due": _OF_FACILITY,
-    "credit.repayment_made": _OF_FACILITY,
-    "credit.repayment_missed": _OF_FACILITY,
-    "credit.penalty_interest_charged": _OF_ACCOUNT,
-    "credit.restructured": _OF_FACILITY,
-    "credit.default_declared": _OF_FACILITY,
-    "credit.default_cured": _OF_FACILITY,
-    "credit.written_off": _OF_FACILITY,
-    "credit.recovered": _OF_FACILITY,
-    "credit.settled": _OF_FACILITY,
-    "consent.withdrawn": (("consent", "consent_id"),),
-    "complaint.resolved": (("complaint", "complaint_id"),),
-}
+_COLLATERAL = ("collateral", "collateral_id")
+_CONSENT = ("consent", "consent_id")
+_COMPLAINT = ("complaint", "complaint_id")
+_PROPOSAL = ("proposal", "proposal_id")
+_SALE = ("sale", "sale_id")
 
 _ROWS = (
     _row("client.registered", CLIENT, client.ClientRegistered, _CLIENT, "client_id"),
@@ -105,7 +86,26 @@ _ROWS = (
         "client_id",
         "business_date",
     ),
-    _row("consent.granted", CONSENT, consent.ConsentGranted, _CLIENT, "consent_id"),
+    _row(
+        "client.relation_linked",
+        CLIENT,
+        client.RelationLinked,
+        _CLIENT,
+        "client_id",
+        "other_client_id",
+        "relation",
+    ),
+    _row("client.rm_assigned", CLIENT, client.RmAssigned, _CLIENT, "client_id", TIME),
+    _row("client.deceased", CLIENT, client.ClientDeceased, _CLIENT, "client_id"),
+    _row("client.dissolved", CLIENT, client.ClientDissolved, _CLIENT, "client_id"),
+    _row(
+        "consent.granted",
+        CONSENT,
+        consent.ConsentGranted,
+        _CLIENT,
+        "consent_id",
+        introduces=_CONSENT,
+    ),
     _row(
         "consent.withdrawn",
         CONSENT,
@@ -113,8 +113,16 @@ _ROWS = (
         _CLIENT,
         "consent_id",
         "withdrawn_at",
+        refers_to=_CONSENT,
     ),
-    _row("account.opened", ACCOUNT, account.AccountOpened, _ACCOUNT, "account_id"),
+    _row(
+        "account.opened",
+        ACCOUNT,
+        account.AccountOpened,
+        _ACCOUNT,
+        "account_id",
+        introduces=_ACCOUNT,
+    ),
     _row(
         "account.party_added",
         ACCOUNT,
@@ -124,6 +132,18 @@ _ROWS = (
         "client_id",
         "role",
         "business_date",
+        refers_to=_ACCOUNT,
+    ),
+    _row(
+        "account.party_removed",
+        ACCOUNT,
+        account.AccountPartyRemoved,
+        _ACCOUNT,
+        "account_id",
+        "client_id",
+        "role",
+        "business_date",
+        refers_to=_ACCOUNT,
     ),
     _row(
         "account.balance_snapshot",
@@ -133,6 +153,7 @@ _ROWS = (
         "account_id",
         "business_date",
         "balance_type",
+        refers_to=_ACCOUNT,
     ),
     _row(
         "account.transaction_posted",
@@ -141,6 +162,25 @@ _ROWS = (
         _ACCOUNT,
         "account_id",
         "transaction_id",
+        refers_to=_ACCOUNT,
+    ),
+    _row(
+        "account.transaction_reversed",
+        ACCOUNT,
+        account.TransactionReversed,
+        _ACCOUNT,
+        "account_id",
+        "original_transaction_id",
+        refers_to=_ACCOUNT,
+    ),
+    _row(
+        "account.payment_rejected",
+        ACCOUNT,
+        account.PaymentRejected,
+        _ACCOUNT,
+        "account_id",
+        "transaction_id",
+        refers_to=_ACCOUNT,
     ),
     _row(
         "account.standing_order_set",
@@ -149,18 +189,39 @@ _ROWS = (
         _ACCOUNT,
         "standing_order_id",
         "version",
+        refers_to=_ACCOUNT,
     ),
-    _row("card.issued", ACCOUNT, account.CardIssued, ("card", "card_id"), "card_id"),
+    _row(
+        "account.standing_order_cancelled",
+        ACCOUNT,
+        account.StandingOrderCancelled,
+        _ACCOUNT,
+        "standing_order_id",
+        "version",
+        refers_to=_ACCOUNT,
+    ),
     _row(
         "account.status_changed",
         ACCOUNT,
         account.AccountStatusChanged,
         _ACCOUNT,
         "account_id",
-        "business_date",
-        "to_status",
+        TIME,
+        refers_to=_ACCOUNT,
     ),
-    _row("account.closed", ACCOUNT, account.AccountClosed, _ACCOUNT, "account_id"),
+    _row(
+        "account.closed", ACCOUNT, account.AccountClosed, _ACCOUNT, "account_id", refers_to=_ACCOUNT
+    ),
+    _row(
+        "card.issued",
+        ACCOUNT,
+        account.CardIssued,
+        _CARD,
+        "card_id",
+        introduces=_CARD,
+        refers_to=_ACCOUNT,
+    ),
+    _row("card.blocked", ACCOUNT, account.CardBlocked, _CARD, "card_id", TIME, refers_to=_CARD),
     _row(
         "credit.application_submitted",
         CREDIT,
@@ -178,6 +239,7 @@ _ROWS = (
         _FACILITY,
         "facility_id",
         "tranche_no",
+        introduces=_FACILITY,
     ),
     _row(
         "credit.repayment_due",
@@ -187,6 +249,7 @@ _ROWS = (
         "facility_id",
         "instalment_no",
         "schedule_version",
+        refers_to=_FACILITY,
     ),
     _row(
         "credit.repayment_made",
@@ -195,6 +258,7 @@ _ROWS = (
         _FACILITY,
         "facility_id",
         "payment_id",
+        refers_to=_FACILITY,
     ),
     _row(
         "credit.repayment_missed",
@@ -203,6 +267,7 @@ _ROWS = (
         _FACILITY,
         "facility_id",
         "instalment_no",
+        refers_to=_FACILITY,
     ),
     _row(
         "credit.penalty_interest_charged",
@@ -211,6 +276,45 @@ _ROWS = (
         _FACILITY,
         "facility_id",
         "business_date",
+        refers_to=_ACCOUNT,
+    ),
+    _row("credit.limit_changed", CREDIT, credit.LimitChanged, _FACILITY, "facility_id", TIME),
+    _row(
+        "credit.utilisation_snapshot",
+        CREDIT,
+        credit.UtilisationSnapshot,
+        _FACILITY,
+        "facility_id",
+        "business_date",
+    ),
+    _row(
+        "credit.bureau_inquiry",
+        CREDIT,
+        credit.BureauInquiry,
+        _CLIENT,
+        "inquiry_id",
+        refers_to=_CONSENT,
+    ),
+    _row(
+        "credit.bureau_report_received", CREDIT, credit.BureauReportReceived, _CLIENT, "report_id"
+    ),
+    _row(
+        "credit.collateral_valued",
+        CREDIT,
+        credit.CollateralValued,
+        _FACILITY,
+        "collateral_id",
+        "business_date",
+        introduces=_COLLATERAL,
+    ),
+    _row(
+        "credit.collateral_released",
+        CREDIT,
+        credit.CollateralReleased,
+        _FACILITY,
+        "collateral_id",
+        "business_date",
+        refers_to=_COLLATERAL,
     ),
     _row(
         "credit.restructured",
@@ -218,7 +322,8 @@ _ROWS = (
         credit.CreditRestructured,
         _FACILITY,
         "facility_id",
-        "business_date",
+        TIME,
+        refers_to=_FACILITY,
     ),
     _row(
         "credit.default_declared",
@@ -226,7 +331,8 @@ _ROWS = (
         credit.DefaultDeclared,
         _FACILITY,
         "facility_id",
-        "business_date",
+        TIME,
+        refers_to=_FACILITY,
     ),
     _row(
         "credit.default_cured",
@@ -234,7 +340,8 @@ _ROWS = (
         credit.DefaultCured,
         _FACILITY,
         "facility_id",
-        "business_date",
+        TIME,
+        refers_to=_FACILITY,
     ),
     _row(
         "credit.written_off",
@@ -242,7 +349,8 @@ _ROWS = (
         credit.CreditWrittenOff,
         _FACILITY,
         "facility_id",
-        "business_date",
+        TIME,
+        refers_to=_FACILITY,
     ),
     _row(
         "credit.recovered",
@@ -250,11 +358,88 @@ _ROWS = (
         credit.CreditRecovered,
         _FACILITY,
         "facility_id",
-        "business_date",
+        TIME,
+        refers_to=_FACILITY,
     ),
-    _row("credit.settled", CREDIT, credit.CreditSettled, _FACILITY, "facility_id"),
-    _row("complaint.raised", INTERACTION, interaction.ComplaintRaised, _CLIENT, "complaint_id"),
-    _row("complaint.resolved", INTERACTION, interaction.ComplaintResolved, _CLIENT, "complaint_id"),
+    _row(
+        "credit.settled",
+        CREDIT,
+        credit.CreditSettled,
+        _FACILITY,
+        "facility_id",
+        refers_to=_FACILITY,
+    ),
+    _row(
+        "client.financial_statement_filed",
+        CREDIT,
+        credit.FinancialStatementFiled,
+        _CLIENT,
+        "client_id",
+        "period_end",
+        "version",
+    ),
+    _row(
+        "interaction.logged", INTERACTION, interaction.InteractionLogged, _CLIENT, "interaction_id"
+    ),
+    _row("need.declared", INTERACTION, interaction.NeedDeclared, _CLIENT, "need_id"),
+    _row(
+        "complaint.raised",
+        INTERACTION,
+        interaction.ComplaintRaised,
+        _CLIENT,
+        "complaint_id",
+        introduces=_COMPLAINT,
+    ),
+    _row(
+        "complaint.resolved",
+        INTERACTION,
+        interaction.ComplaintResolved,
+        _CLIENT,
+        "complaint_id",
+        refers_to=_COMPLAINT,
+    ),
+    _row(
+        "risk_tolerance.assessed", PRODUCT, product.RiskToleranceAssessed, _CLIENT, "assessment_id"
+    ),
+    _row(
+        "proposal.issued",
+        PRODUCT,
+        product.ProposalIssued,
+        _PROPOSAL,
+        "proposal_id",
+        introduces=_PROPOSAL,
+        refers_to=_CONSENT,
+    ),
+    _row(
+        "proposal.responded",
+        PRODUCT,
+        product.ProposalResponded,
+        _PROPOSAL,
+        "proposal_id",
+        refers_to=_PROPOSAL,
+    ),
+    _row("product.sold", PRODUCT, product.ProductSold, _SALE, "sale_id", introduces=_SALE),
+    _row(
+        "product.redeemed",
+        PRODUCT,
+        product.ProductRedeemed,
+        _SALE,
+        "redemption_id",
+        refers_to=_SALE,
+    ),
+    _row("product.matured", PRODUCT, product.ProductMatured, _SALE, "sale_id", refers_to=_SALE),
+    _row(
+        "product.rating_changed",
+        PRODUCT,
+        product.ProductRatingChanged,
+        _CLIENT,
+        "client_id",
+        "product_id",
+        "effective_date",
+    ),
+    _row(
+        "recording.stored", PRODUCT, product.RecordingStored, _SALE, "recording_id", refers_to=_SALE
+    ),
 )
 
 CATALOGUE: dict[str, EventType] = {row.name: row for row in _ROWS}

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from lifecycle.events.fields import (
     ClientType,
     Code,
+    Codes,
     Count,
     Country,
-    Currency,
     Fact,
+    Hash,
     Id,
+    InCurrency,
     Instant,
     Money,
+    Share,
+    Year,
+    check_country,
 )
 
 
 class Dependant(msgspec.Struct, frozen=True, kw_only=True):
     """A person the client supports."""
 
-    birth_year: int
+    birth_year: Year
 
 
 class ClientRegistered(Fact, frozen=True):
@@ -30,19 +37,22 @@ class ClientRegistered(Fact, frozen=True):
 
     client_id: Id
     client_type: ClientType
-    name_hash: Code | None = None
+    name_hash: Hash | None = None
     id_type: Code | None = None
-    id_hash: Code | None = None
+    id_hash: Hash | None = None
     id_expiry: dt.date | None = None
     birth_date: dt.date | None = None
     incorporation_date: dt.date | None = None
-    sex: Code | None = None
+    sex: Literal["F", "M", "X"] | None = None
     nationality: Country | None = None
     region: Code | None = None
     industry_code: Code | None = None
     occupation_code: Code | None = None
     source_channel: Code | None = None
     rm_id: Id | None = None
+
+    def __post_init__(self) -> None:
+        check_country(self.nationality)
 
 
 class KycUpdated(Fact, frozen=True):
@@ -56,20 +66,52 @@ class KycUpdated(Fact, frozen=True):
     sanctions_hit: bool
     source_of_funds: Code | None = None
     aml_risk_level: Code | None = None
-    verified_fields: tuple[Code, ...] = ()
+    verified_fields: Codes = ()
 
 
-class ProfileDeclared(Fact, frozen=True):
+class ProfileDeclared(InCurrency, frozen=True):
     """What the client declared about income, family and goals."""
 
     client_id: Id
-    currency: Currency
     declared_income_monthly: Money | None = None
     assets: Money | None = None
     debts: Money | None = None
     household_size: Count | None = None
-    dependants: tuple[Dependant, ...] = ()
-    employer: Code | None = None
+    dependants: Annotated[tuple[Dependant, ...], Meta(max_length=30)] = ()
+    employer: Hash | None = None
     employment_since: dt.date | None = None
     housing: Code | None = None
-    goals: tuple[Code, ...] = ()
+    goals: Codes = ()
+
+
+class RelationLinked(Fact, frozen=True):
+    """Two clients belong together: a family, a guarantee, an owner and a company."""
+
+    client_id: Id
+    other_client_id: Id
+    relation: Literal["SPOUSE", "PARENT", "GUARANTOR", "UBO", "GROUP"]
+    share: Share | None = None
+    """Fraction owned, where it is ownership."""
+
+
+class RmAssigned(Fact, frozen=True):
+    """A relationship manager took the client over."""
+
+    client_id: Id
+    rm_id: Id
+    reason: Code | None = None
+
+
+class ClientDeceased(Fact, frozen=True):
+    """A person died."""
+
+    client_id: Id
+    deceased_date: dt.date
+
+
+class ClientDissolved(Fact, frozen=True):
+    """A company ceased to exist."""
+
+    client_id: Id
+    dissolved_date: dt.date
+    reason: Literal["LIQUIDATION", "BANKRUPTCY", "MERGER", "DEREGISTRATION"]

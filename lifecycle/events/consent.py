@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lifecycle.events.fields import Code, Fact, Id, Instant, Purpose
+from lifecycle.events.fields import Code, Codes, Fact, Id, Instant, Purpose
 
 
 class ConsentGranted(Fact, frozen=True):
@@ -16,7 +16,7 @@ class ConsentGranted(Fact, frozen=True):
     legal_basis: Literal["CONSENT", "CONTRACT", "LEGAL_OBLIGATION"]
     granted_at: Instant
     text_version: Code
-    scope: tuple[Code, ...] = ()
+    scope: Codes = ()
     expires_at: Instant | None = None
     evidence_ref: Id | None = None
 

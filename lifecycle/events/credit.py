@@ -8,7 +8,20 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from lifecycle.events.fields import Code, Currency, Fact, Id, Instant, Money, Rate
+from lifecycle.events.fields import (
+    Code,
+    Codes,
+    Count,
+    Fact,
+    Hash,
+    Id,
+    InCurrency,
+    Instant,
+    Money,
+    Rate,
+    SignedMoney,
+    Version,
+)
 
 Term = Annotated[int, Meta(ge=1, le=600, description="months")]
 InstalmentNo = Annotated[int, Meta(ge=1, le=10_000)]
@@ -23,35 +36,35 @@ class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     fees: Money = "0"
 
 
-class ApplicationSubmitted(Fact, frozen=True):
+class ApplicationSubmitted(InCurrency, frozen=True):
     """A client asked for credit."""
 
     application_id: Id
     client_id: Id
     product_code: Code
     requested_amount: Money
-    currency: Currency
     term_months: Term
     declared_purpose_code: Code | None = None
     declared_income_monthly: Money | None = None
     employment_status: Code | None = None
-    employer_name_hash: Code | None = None
+    employer_name_hash: Hash | None = None
     declared_debts: Money | None = None
     collateral_offered: Code | None = None
 
 
-class CreditApproved(Fact, frozen=True):
+class CreditApproved(InCurrency, frozen=True):
     """The bank agreed to a credit. People decided it; this records it."""
 
     application_id: Id
     facility_id: Id
     approved_amount: Money
-    currency: Currency
     term_months: Term
     rate: Rate | None = None
-    conditions: tuple[Code, ...] = ()
+    rate_type: Literal["FIXED", "FLOATING"] | None = None
+    day_count: Literal["ACT/360", "ACT/365F", "30/360"] | None = None
+    conditions: Codes = ()
     pd_at_origination: Rate | None = None
-    score_at_origination: int | None = None
+    score_at_origination: Annotated[int, Meta(ge=0, le=10_000)] | None = None
     model_version: Code | None = None
 
 
@@ -69,21 +82,20 @@ class CreditCancelled(Fact, frozen=True):
     reason: Code | None = None
 
 
-class CreditDisbursed(Fact, frozen=True):
+class CreditDisbursed(InCurrency, frozen=True):
     """Money of a facility was paid out."""
 
     facility_id: Id
     client_id: Id
-    tranche_no: int
+    tranche_no: InstalmentNo
     amount: Money
-    currency: Currency
     to_account_id: Id | None = None
     payment_mode: Literal["ENTRUSTED", "SELF"] = "SELF"
     declared_purpose_code: Code | None = None
     payee: Id | None = None
 
 
-class RepaymentDue(Fact, frozen=True):
+class RepaymentDue(InCurrency, frozen=True):
     """An instalment fell due."""
 
     facility_id: Id
@@ -91,43 +103,39 @@ class RepaymentDue(Fact, frozen=True):
     due_date: dt.date
     principal: Money
     total: Money
-    currency: Currency
     interest: Money = "0"
     fees: Money = "0"
-    schedule_version: int = 1
+    schedule_version: Version = 1
 
 
-class RepaymentMade(Fact, frozen=True):
+class RepaymentMade(InCurrency, frozen=True):
     """Money came in for a facility."""
 
     facility_id: Id
     payment_id: Id
     paid_at: Instant
     amount: Money
-    currency: Currency
     allocation: Allocation
-    instalment_no: tuple[InstalmentNo, ...] = ()
+    instalment_no: Annotated[tuple[InstalmentNo, ...], Meta(max_length=600)] = ()
     source_account: Id | None = None
     early: bool = False
 
 
-class RepaymentMissed(Fact, frozen=True):
+class RepaymentMissed(InCurrency, frozen=True):
     """An instalment was not paid by its due date plus grace."""
 
     facility_id: Id
     instalment_no: InstalmentNo
     due_date: dt.date
     outstanding: Money
-    currency: Currency
     dpd_start: dt.date
 
 
-class PenaltyInterestCharged(Fact, frozen=True):
+class PenaltyInterestCharged(InCurrency, frozen=True):
     """Penalty interest was charged on a facility (an overdraft is the facility OD-<account>)."""
 
     facility_id: Id
     amount: Money
-    currency: Currency
     account_id: Id | None = None
     basis: Money | None = None
     rate: Rate | None = None
@@ -156,20 +164,18 @@ class DefaultCured(Fact, frozen=True):
     criterion: Literal["DPD90", "UTP", "CROSS", "BANKRUPTCY"]
 
 
-class CreditWrittenOff(Fact, frozen=True):
+class CreditWrittenOff(InCurrency, frozen=True):
     """The bank gave an amount up."""
 
     facility_id: Id
     amount: Money
-    currency: Currency
 
 
-class CreditRecovered(Fact, frozen=True):
+class CreditRecovered(InCurrency, frozen=True):
     """An amount came back after write-off."""
 
     facility_id: Id
     amount: Money
-    currency: Currency
 
 
 class CreditSettled(Fact, frozen=True):
@@ -178,3 +184,109 @@ class CreditSettled(Fact, frozen=True):
     facility_id: Id
     settled_date: dt.date
     early: bool = False
+
+
+class LimitChanged(InCurrency, frozen=True):
+    """The limit of a line was raised or lowered."""
+
+    facility_id: Id
+    old_limit: Money
+    new_limit: Money
+    reason: Code
+
+
+class UtilisationSnapshot(InCurrency, frozen=True):
+    """What is drawn of a line at the end of a business date."""
+
+    facility_id: Id
+    limit: Money
+    drawn: Money
+    accrued_interest: Money = "0"
+
+
+class BureauInquiry(Fact, frozen=True):
+    """Somebody asked a credit bureau about the client; lawful only with the consent it names."""
+
+    client_id: Id
+    inquiry_id: Id
+    inquirer_type: Literal["BANK", "CARD_ISSUER", "CONSUMER_FINANCE", "OTHER_LENDER", "SELF"]
+    purpose: Code
+    consent_id: Id
+    hard: bool = True
+
+
+class BureauReportReceived(InCurrency, frozen=True):
+    """What a credit bureau knows of the client's debts elsewhere."""
+
+    client_id: Id
+    report_id: Id
+    report_date: dt.date
+    n_lenders: Count
+    total_debt: Money
+    total_limit: Money
+    utilisation: Rate | None = None
+    max_dpd_24m: Count = 0
+    inquiries_3m: Count = 0
+    public_records: Codes = ()
+
+
+class CollateralValued(InCurrency, frozen=True):
+    """A collateral of a facility got a value."""
+
+    facility_id: Id
+    collateral_id: Id
+    type: Literal["REAL_ESTATE", "VEHICLE", "DEPOSIT", "SECURITIES", "INVENTORY", "OTHER"]
+    value: Money
+    method: Literal["APPRAISAL", "INDEX", "MARKET", "DECLARED"]
+    ltv: Rate | None = None
+    valid_until: dt.date | None = None
+
+
+class CollateralReleased(Fact, frozen=True):
+    """A collateral no longer secures a facility."""
+
+    facility_id: Id
+    collateral_id: Id
+    reason: Code | None = None
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The lines of a yearly statement that analysis needs; what is not reported is null."""
+
+    revenue: Money | None = None
+    cogs: Money | None = None
+    sga: Money | None = None
+    depreciation: Money | None = None
+    ebit: SignedMoney | None = None
+    interest_expense: Money | None = None
+    tax_expense: SignedMoney | None = None
+    net_income: SignedMoney | None = None
+    cfo: SignedMoney | None = None
+    cash: Money | None = None
+    receivables: Money | None = None
+    inventory: Money | None = None
+    current_assets: Money | None = None
+    ppe: Money | None = None
+    securities: Money | None = None
+    intangibles: Money | None = None
+    total_assets: Money | None = None
+    payables: Money | None = None
+    short_term_debt: Money | None = None
+    current_liabilities: Money | None = None
+    lt_debt: Money | None = None
+    total_liabilities: Money | None = None
+    retained_earnings: SignedMoney | None = None
+    dividends: Money | None = None
+    equity: SignedMoney | None = None
+
+
+class FinancialStatementFiled(InCurrency, frozen=True):
+    """A company filed its statement for a period."""
+
+    client_id: Id
+    period_end: dt.date
+    version: Version
+    filed_at: dt.date
+    audited: bool
+    gaap: Literal["PRC_GAAP", "IFRS", "US_GAAP", "OTHER"]
+    statement: Statement

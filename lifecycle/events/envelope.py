@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from lifecycle.events.catalogue import BY_STRUCT, CATALOGUE, EventType
+from lifecycle.events.catalogue import BY_STRUCT, CATALOGUE, TIME, EventType
 from lifecycle.events.fields import Fact, Id, Instant
 
 REPLAY_NAMESPACE = uuid.UUID("6f1c7a52-5d0e-5b86-9f0b-1d9a5f3c2e41")
@@ -41,14 +41,18 @@ SequenceText = Annotated[
 ]
 
 
+Text = Annotated[str, Meta(min_length=1, max_length=128)]
+"""The producer's own words; shown to people only escaped."""
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The context attributes of one event as they stand on the wire."""
 
     specversion: str
-    id: Id
-    source: Id
+    id: Text
+    source: Text
     type: str
-    subject: Id
+    subject: Text
     time: Instant
     recordedtime: Instant
     partitionkey: Id
@@ -109,9 +113,11 @@ def event_key(source: str, event_id: str) -> bytes:
     return hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=16).digest()
 
 
-def business_key(data: Fact) -> str:
-    """The business key of a fact as text, e.g. "1787|173347"."""
-    return "|".join(map(str, _business_keys[type(data)](data)))
+def business_key(data: Fact, time: dt.datetime) -> str:
+    """The business key of a fact as text, e.g. "1787|173347"; `time` is its event time."""
+    get, timed = _business_keys[type(data)]
+    key = "|".join(map(str, get(data)))
+    return f"{key}|{time.astimezone(dt.UTC).isoformat()}" if timed else key
 
 
 def decode(
@@ -218,16 +224,18 @@ def _check_version(dataschema: str, row: EventType) -> None:
         )
 
 
-def _tuple_getter(names: tuple[str, ...]) -> Callable[[Fact], tuple[Any, ...]]:
+def _key_of(row: EventType) -> tuple[Callable[[Fact], tuple[Any, ...]], bool]:
+    """What reads the key's fields, and whether the event time belongs to it."""
+    names = [name for name in row.business_key if name != TIME]
     get = operator.attrgetter(*names)
-    return get if len(names) > 1 else lambda data: (get(data),)
+    return get if len(names) > 1 else lambda data: (get(data),), TIME in row.business_key
 
 
 _anything = msgspec.json.Decoder().decode
 # A quote, then white space: a name may be hiding from the count of `":`.
 _SPACE_AFTER_QUOTE = re.compile(rb'"[ \t\r\n]').search
 _SEMVER = re.compile(r"(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){2}", re.ASCII).fullmatch
-_business_keys = {row.data: _tuple_getter(row.business_key) for row in CATALOGUE.values()}
+_business_keys = {row.data: _key_of(row) for row in CATALOGUE.values()}
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
@@ -259,7 +267,7 @@ def encode(
     `time` must be aware; `recordedtime` defaults to it. The same fact gives the same bytes.
     """
     row = BY_STRUCT[type(data)]
-    event_id = str(uuid.uuid5(REPLAY_NAMESPACE, f"{source}|{row.name}|{business_key(data)}"))
+    event_id = str(uuid.uuid5(REPLAY_NAMESPACE, f"{source}|{row.name}|{business_key(data, time)}"))
     entity, field = row.subject
     envelope = {
         "specversion": "1.0",

@@ -7,15 +7,32 @@ amount is ever a float. Codes are ISO 20022 where one exists, else UPPER_SNAKE.
 from __future__ import annotations
 
 import datetime as dt
+import operator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
+from lifecycle.events.codes import COUNTRIES, MINOR_UNITS
+
 # Python's `$` also matches before a final newline; `$(?!\n)` means the end, in JSON Schema too.
-Id = Annotated[str, Meta(min_length=1, max_length=64)]
-Code = Annotated[str, Meta(min_length=1, max_length=40)]
+Id = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$(?!\n)",
+        description="opaque; a letter or digit first, so that no spreadsheet takes it for a formula",
+    ),
+]
+Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,39}$(?!\n)")]
+Codes = Annotated[tuple[Code, ...], Meta(max_length=50)]
+Hash = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}$(?!\n)", description="a pseudonym"),
+]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217")]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)", description="ISO 3166-1 alpha-2")]
 Money = Annotated[
@@ -32,7 +49,21 @@ Rate = Annotated[
     str, Meta(pattern=r"^-?[0-9]{1,4}(\.[0-9]{1,8})?$(?!\n)", description="fraction per year")
 ]
 Instant = Annotated[dt.datetime, Meta(tz=True, description="RFC 3339 with offset")]
+Share = Annotated[
+    str,
+    Meta(pattern=r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$(?!\n)", description="decimal text, 0 to 1"),
+]
+Sentiment = Annotated[
+    str,
+    Meta(pattern=r"^-?(0(\.[0-9]{1,4})?|1(\.0{1,4})?)$(?!\n)", description="decimal text, -1 to 1"),
+]
+Mcc = Annotated[str, Meta(pattern=r"^[0-9]{4}$(?!\n)", description="ISO 18245")]
+FourLetters = Annotated[
+    str, Meta(pattern=r"^[A-Z]{4}$(?!\n)", description="ISO 20022 family or sub-family")
+]
 Count = Annotated[int, Meta(ge=0, le=100_000)]
+Version = Annotated[int, Meta(ge=0, le=1_000_000)]
+Year = Annotated[int, Meta(ge=1900, le=2200)]
 
 Channel = Literal["BRANCH", "RM", "PHONE", "MOBILE", "WEB", "ATM", "SYSTEM"]
 CreditDebit = Literal["CRDT", "DBIT"]
@@ -45,6 +76,12 @@ Initiator = Literal["CUSTOMER", "BANK", "THIRD_PARTY"]
 ClientType = Literal["INDIVIDUAL", "CORPORATE"]
 Purpose = Literal[
     "P1_SERVICE", "P2_PROFILE", "P3_BUREAU", "P4_AUTOMATED", "P5_SHARING", "P6_SENSITIVE"
+]
+
+ToleranceLevel = Literal["C1", "C2", "C3", "C4", "C5"]
+ProductRisk = Literal["R1", "R2", "R3", "R4", "R5"]
+ReturnReason = Annotated[
+    str, Meta(pattern=r"^[A-Z]{2}[0-9]{2}$(?!\n)", description="ISO 20022 external return reason")
 ]
 
 MONEY_SCALE = 10_000
@@ -81,3 +118,45 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     """The bank's book date, in the bank's zone."""
     channel: Channel = "SYSTEM"
     actor_id: Id | None = None
+
+
+class InCurrency(Fact, frozen=True):
+    """A fact with amounts of one currency. It must be in ISO 4217, and no amount may have more
+    decimals than the currency has: 100.5 yen are no amount."""
+
+    currency: Currency
+
+    def __post_init__(self) -> None:
+        decimals = MINOR_UNITS.get(self.currency)
+        if decimals is None:
+            raise ValueError("`currency` is not in ISO 4217")
+        for amount in _amounts(type(self))(self):
+            if amount is not None:
+                point = amount.find(".")
+                if point >= 0 and len(amount) - point - 1 > decimals:
+                    raise ValueError(f"an amount has more decimals than {self.currency} has")
+
+
+def check_country(code: str | None) -> None:
+    """Raise ValueError for a country that is not in ISO 3166-1."""
+    if code is not None and code not in COUNTRIES:
+        raise ValueError("the country is not in ISO 3166-1")
+
+
+@cache
+def _amounts(fact: type[Fact]) -> Callable[[Any], tuple[str | None, ...]]:
+    """All amounts of a fact, also those inside the structs it always has."""
+    names = list(_money_names(fact))
+    get: Any = operator.attrgetter(*names)
+    return get if len(names) > 1 else lambda data: (get(data),)
+
+
+def _money_names(struct: Any) -> Iterator[str]:
+    for name, kind in get_type_hints(struct, include_extras=True).items():
+        if kind in _MONEY or _MONEY.intersection(get_args(kind)):
+            yield name
+        elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield from (f"{name}.{inner}" for inner in _money_names(kind))
+
+
+_MONEY = {Money, SignedMoney}

@@ -41,20 +41,25 @@ def schema(row: EventType) -> dict[str, Any]:
     }
 
 
+_COLUMNS = ("type", "fields", "business key", "introduces", "refers to", "what happened")
+
+
 def _page() -> str:
     lines = [
         "# Event catalogue",
         "",
         "Generated from the structs in `lifecycle/events/` by `make schemas`; do not edit.",
         "Every event is a CloudEvents 1.0 envelope in structured mode; the tables name the fields of",
-        "its `data`. Money is decimal text, never a JSON number. Fields in *italics* are optional.",
+        "its `data`. Money is decimal text, never a JSON number, with no more decimals than its currency",
+        "has. Currencies are those of ISO 4217, countries those of ISO 3166-1. Fields in *italics* are",
+        "optional. A fact that *refers to* something waits until the fact that *introduces* it came.",
         "",
     ]
     for topic in SOURCE_TOPICS:
         rows = [row for row in CATALOGUE.values() if row.topic == topic]
         if rows:
-            lines += [f"## {topic}", "", "| type | fields | business key | what happened |"]
-            lines += ["| --- | --- | --- | --- |", *(_line(row) for row in rows), ""]
+            lines += [f"## {topic}", "", f"| {' | '.join(_COLUMNS)} |"]
+            lines += [f"|{' --- |' * len(_COLUMNS)}", *(_line(row) for row in rows), ""]
     return "\n".join(lines)
 
 
@@ -64,7 +69,9 @@ def _line(row: EventType) -> str:
     fields = ", ".join(name if name in required else f"*{name}*" for name in names)
     what = (row.data.__doc__ or "").splitlines()[0]
     link = f"[{row.name}]({row.name}.json)"
-    return f"| {link} | {fields} | {' + '.join(row.business_key)} | {what} |"
+    introduces, refers_to = (place[0] if place else "" for place in (row.introduces, row.refers_to))
+    key = " + ".join(row.business_key)
+    return f"| {link} | {fields} | {key} | {introduces} | {refers_to} | {what} |"
 
 
 def main() -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from lifecycle.errors import UsageError
 from lifecycle.events import Fact, Outgoing, encode, money_text
 from lifecycle.events import account as ac
@@ -51,12 +53,17 @@ _FREQUENCY: dict[str, Literal["MNTH", "WEEK", "ADHO"]] = {
     "POPLATEK PO OBRATU": "ADHO",
 }
 _CODES = {
-    "VKLAD": ("PMNT", "CNTR", "CDPT"),
-    "VYBER": ("PMNT", "CNTR", "CWDL"),
-    "VYBER KARTOU": ("PMNT", "CCRD", "CWDL"),
-    "PREVOD Z UCTU": ("PMNT", "RCDT", "DMCT"),
-    "PREVOD NA UCET": ("PMNT", "ICDT", "DMCT"),
-    "": ("ACMT", "MCOP", "INTR"),
+    operation: msgspec.convert(
+        {"domain": domain, "family": family, "sub_family": sub_family}, ac.BankTransactionCode
+    )
+    for operation, domain, family, sub_family in (
+        ("VKLAD", "PMNT", "CNTR", "CDPT"),
+        ("VYBER", "PMNT", "CNTR", "CWDL"),
+        ("VYBER KARTOU", "PMNT", "CCRD", "CWDL"),
+        ("PREVOD Z UCTU", "PMNT", "RCDT", "DMCT"),
+        ("PREVOD NA UCET", "PMNT", "ICDT", "DMCT"),
+        ("", "ACMT", "MCOP", "INTR"),
+    )
 }
 _PURPOSE = {
     "DUCHOD": "PENS",
@@ -440,7 +447,7 @@ def due_dates(granted: dt.date, months: int) -> list[dt.date]:
     return [dt.date(m // 12, m % 12 + 1, DUE_DAY) for m in range(start, start + months)]
 
 
-def birth_and_sex(number: str) -> tuple[dt.date, str]:
+def birth_and_sex(number: str) -> tuple[dt.date, Literal["F", "M"]]:
     """YYMMDD with the month plus 50 for women -> (birth date, F or M)."""
     year, month, day = 1900 + int(number[:2]), int(number[2:4]), int(number[4:6])
     return dt.date(year, month - 50 if month > 50 else month, day), "F" if month > 50 else "M"
@@ -463,7 +470,6 @@ def _by_account(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 def _posted(entry: Entry, time: dt.datetime) -> ac.TransactionPosted:
     by_bank = entry.symbol in _BY_BANK
-    domain, family, sub_family = _CODES[entry.operation]
     return ac.TransactionPosted(
         business_date=entry.date,
         account_id=entry.account_id,
@@ -475,9 +481,7 @@ def _posted(entry: Entry, time: dt.datetime) -> ac.TransactionPosted:
         initiator="BANK" if by_bank else "CUSTOMER",
         # Fees and penalties are booked as withdrawals, but no cash moves.
         is_cash=entry.operation in ("VKLAD", "VYBER", "VYBER KARTOU") and not by_bank,
-        bank_transaction_code=ac.BankTransactionCode(
-            domain=domain, family=family, sub_family=sub_family
-        ),
+        bank_transaction_code=_CODES[entry.operation],
         counterparty=_counterparty(entry.bank, entry.account),
         purpose=_PURPOSE.get(entry.symbol.strip()),
         balance_after=money_text(entry.balance),

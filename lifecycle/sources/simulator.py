@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from lifecycle.errors import UsageError
@@ -49,6 +49,7 @@ _MISSED: dict[str | None, tuple[int, ...]] = {
 }
 """Story -> instalments that are not paid when due. The first two stories pay late; the last pays
 nothing, so that it is more than 90 days past due within five months."""
+_SEXES: tuple[Literal["F", "M"], ...] = ("F", "M")
 _PAID_LATE = {"MISSED_ONCE", "MISSED_TWICE"}
 PAID_LATE_AFTER = dt.timedelta(days=10)
 
@@ -336,7 +337,7 @@ class _Life:
             client_id=self.client_id,
             client_type="CORPORATE" if self.corporate else "INDIVIDUAL",
             birth_date=None if self.corporate else born,
-            sex=None if self.corporate else self.random.choice("FM"),
+            sex=None if self.corporate else self.random.choice(_SEXES),
             incorporation_date=born if self.corporate else None,
             nationality="CN",
             region=f"R{self.number % 31:02d}",

@@ -7,10 +7,12 @@ import datetime as dt
 import json
 import random
 import shutil
+import time
 from collections import Counter
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -18,27 +20,17 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from lifecycle import app
+from lifecycle.events.envelope import Reason
 from lifecycle.settings import ROOT
 from tests.chaos.rig import EVENTS, PATIENCE, RECORD_BYTES_MAX, SEED, Rig
 from tests.chaos.traffic import Fate, Produced, good
+from tests.hostile import corpus
+from tests.samples import client_life
 from tests.support import at, disbursed, made, opened, outgoing, posted, query, wait_for
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 TOPIC = "bank.account.v1"
-REASONS = {
-    "UNPARSABLE",
-    "DUPLICATE_NAME",
-    "ENVELOPE",
-    "TIME_FORMAT",
-    "SPECVERSION",
-    "UNKNOWN_TYPE",
-    "SCHEMA_VERSION",
-    "SCHEMA",
-    "KEY_MISMATCH",
-    "SUBJECT_MISMATCH",
-    "TIME_OUT_OF_RANGE",
-    "FUTURE_TIME",
-}
+REASONS = set(get_args(Reason))
 
 
 def _reasons(rig: Rig) -> Counter[str]:
@@ -60,67 +52,31 @@ def _changed(produced: Produced, fate: Fate = "quarantined", **envelope: Any) ->
 # --- 11: hostile bytes ------------------------------------------------------------------------
 
 
-def _hostile(chance: random.Random, record: Produced) -> Produced:
-    """One seeded mutation of a good record that no consumer may accept."""
-    raw = record.value or b""
-    body = json.loads(raw)
-    number = chance.randrange(1_000_000)
-    cut = raw[: chance.randrange(1, len(raw) - 1)]
-    nested = b'{"a":' * 5_000 + b"1" + b"}" * 5_000
-    choice = chance.randrange(14)
-    if choice == 0:
-        return record._replace(value=raw.replace(b'"C', b'"\xff\xfe', 1))
-    if choice == 1:
-        return record._replace(value=cut)
-    if choice == 2:
-        return record._replace(value=None)
-    if choice == 3:
-        return record._replace(value=b"")
-    if choice == 4:
-        return record._replace(value=b"not json %d" % number)
-    if choice == 5:
-        return record._replace(value=nested)
-    if choice == 6:
-        return record._replace(value=raw.replace(b'"id":', b'"id":"%d","id":' % number, 1))
-    if choice == 7:
-        return record._replace(value=raw.replace(b'"sequence":', b'"x":NaN,"sequence":', 1))
-    if choice == 8:
-        return record._replace(value=raw.replace(b'"sequence":', b'"x":-Infinity,"sequence":', 1))
-    if choice == 9:
-        return _changed(record, type="bank.account.exploded.v1")
-    if choice == 10:
-        return _changed(record, specversion="0.3")
-    if choice == 11:
-        return _changed(record, time=f"{chance.choice((1969, 1970, 2300))}-01-01T00:00:00Z")
-    if choice == 12:
-        del body["id"]
-        return record._replace(value=json.dumps(body).encode())
-    return record._replace(value=b'["=cmd()", "\'; DROP TABLE event_log; --", %d]' % number)
-
-
 def test_fault_11_hostile_bytes(rig: Rig) -> None:
-    """Inject: mutations of good records (bad UTF-8, truncated, null, empty, nested 5,000
-    deep, doubled names, NaN, Infinity, other types and versions, 1970 and 2300, SQL and formulas),
-    one after every good one. Expect: each is in quarantine whole, with a reason of the closed
-    list; every good one is applied; the consumer lives and then idles."""
+    """Inject: mutations of every type of the catalogue (bad UTF-8, truncated, null, empty, nested
+    5,000 deep, doubled names, NaN, Infinity, floats as money, other types and versions, 1970 and
+    2300, SQL and formulas), at least 2,000, one after every good one. Expect: each is in quarantine
+    whole, with a reason of the closed list; every good one is applied; the consumer lives and then
+    idles."""
     chance = random.Random(SEED)
-    records = rig.traffic(EVENTS)
-    mixed = []
-    for record in records:
-        bad = _hostile(chance, record)
-        mixed += [record, bad._replace(fate="quarantined", name=f"hostile {bad.name}")]
+    hostile = [
+        Produced(h.topic, h.key, h.value, "quarantined", h.name)
+        for _, wrong in corpus(SEED)
+        for h in wrong
+    ]
+    hostile = chance.sample(hostile, min(len(hostile), max(2_000, EVENTS // 10)))
+    life = good(client_life(f"H{SEED}", SEED))
+    facts = [*life, *rig.traffic(max(EVENTS, 2_000) - len(life))]
+    mixed = [record for pair in zip_longest(facts, hostile) for record in pair if record]
     rig.publish(mixed)
     with rig.running(rig.consume(LIFECYCLE_RULES=str(_rules(rig, breaker_run=10**6)))) as consumer:
         rig.settle()
         before = consumer.cpu_seconds()
-        _idle()
+        time.sleep(2)
         assert consumer.cpu_seconds() - before < 1.0, "it spins"
-    assert _reasons(rig).keys() <= REASONS
+    assert _reasons(rig).keys() == REASONS
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the relay cannot publish so large a message, and nothing leaves behind it"
-)
 def test_fault_11_two_megabytes(rig: Rig) -> None:
     """Inject: a record of 2 MB that is no event, in the middle of good ones. Expect: in quarantine
     whole; the others are applied and their alerts leave."""
@@ -135,12 +91,6 @@ def test_fault_11_two_megabytes(rig: Rig) -> None:
             leaves = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
             wait_for(lambda: rig.ask(leaves) == 0, 15, "the outbox drains")
         rig.settle()
-
-
-def _idle() -> None:
-    import time
-
-    time.sleep(2)
 
 
 def _allow_large(rig: Rig) -> None:
@@ -313,9 +263,9 @@ def test_fault_18_times_that_cannot_be(rig: Rig) -> None:
     records = [good([outgoing(opened())])[0]]
     wanted: Counter[str] = Counter()
     for round_ in range(max(1, EVENTS // 100)):
-        for number, (time, reason) in enumerate(times.items()):
+        for number, (when, reason) in enumerate(times.items()):
             records.append(_one(number=f"{round_}-{number}-good"))
-            records.append(_changed(_one(number=f"{round_}-{number}"), time=time))
+            records.append(_changed(_one(number=f"{round_}-{number}"), time=when))
             wanted[reason] += 1
     rig.publish(records)
     with rig.running(rig.consume()):
@@ -360,14 +310,14 @@ def test_fault_20_money(rig: Rig) -> None:
     """Inject: amounts as floats, exponents, too long, negative, with five decimals, a currency
     missing or three-decimal yen; and exact ones at the limits. Expect: exact ones are kept to the
     last digit, the others are quarantined; control totals agree."""
-    exact = ("0", "0.0001", "0.1", "99999999999999.9999", "1234567.89")
+    exact = ("0", "0.01", "0.1", "99999999999999.99", "1234567.89")
     wrong: tuple[Any, ...] = (
         1.1,
         1e3,
         "1e3",
         "999999999999999",
         "-5.00",
-        "0.00001",
+        "0.001",
         "",
         "1,5",
         "NaN",
@@ -389,9 +339,6 @@ def test_fault_20_money(rig: Rig) -> None:
     assert rig.ledger.money["account/A1"] == total
 
 
-@pytest.mark.xfail(
-    strict=True, reason="amounts are not checked against the decimals of their currency"
-)
 def test_fault_20_more_decimals_than_the_currency_has(rig: Rig) -> None:
     """Inject: yen with three decimals. Expect: quarantined."""
     yen = _changed(_one(number="yen"), data={"amount": "100.123", "currency": "JPY"})

@@ -15,6 +15,7 @@ from lifecycle.events import (
     minor_units,
     money_text,
 )
+from lifecycle.events.catalogue import TIME
 from lifecycle.events.fields import to_decimal
 from lifecycle.inbox import identify
 from tests.support import event, outgoing, posted
@@ -77,7 +78,7 @@ def test_every_event_type_names_its_subject_and_key() -> None:
     for row in CATALOGUE.values():
         names = row.data.__struct_fields__
         assert row.subject[1] in names
-        assert set(row.business_key) <= set(names)
+        assert set(row.business_key) <= {*names, TIME}
         assert row.name.startswith("bank.")
         assert row.name.endswith(".v1")
 
