@@ -71,7 +71,9 @@ class PollableConsumer(Protocol):
 class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
     """What this process owns: the next offset of each assigned partition, and its clients' states.
 
-    Kafka calls it on the client's I/O thread; it does one bounded read and local seeks only.
+    Kafka calls it on the client's I/O thread, at any moment; it does one bounded read and local
+    seeks only. The loop uses it on its own thread, so all of it is under one lock, and a poll that
+    a change of partitions overlapped is dropped: nobody knows from which position it was read.
     """
 
     def __init__(self, book: OffsetBook, group: str) -> None:
@@ -82,27 +84,83 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.stopped: set[tuple[str, int]] = set()
         """Partitions the breaker stopped: assigned, paused, their offset untouched."""
         self.cache = Cache()
+        self.changes = 0
+        """How often partitions came or went."""
         self.error: Exception | None = None
+        self._lock = threading.Lock()
 
     def on_partitions_revoked(self, revoked: Any) -> None:
-        self.next = {}
+        with self._lock:
+            self._own({})
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        with self._lock:
+            try:
+                self._take(assigned)
+            except Exception as error:
+                # An exception here would be lost in the client's thread: the loop raises it.
+                self._own({})
+                self.error = error
+
+    def take_again(self) -> None:
+        """Go back to the stored offsets of what is assigned now. Raises OffsetImpossible for a
+        missing row, NotRunning when the store cannot say."""
+        assert self.consumer is not None
+        with self._lock:
+            self.error = None
+            self._own({})
+            self._take(self.consumer.assignment())
+
+    def accept(self, polled: Mapping[Any, Sequence[Any]], changes: int) -> list[Record]:
+        """The polled records that follow the owned offsets; `changes` is what it was before the
+        poll. A record read twice after a seek is dropped."""
+        with self._lock:
+            if self.error:
+                raise self.error
+            if changes != self.changes:
+                for (topic, partition), offset in self.next.items():
+                    self._seek(TopicPartition(topic, partition), offset)
+                return []
+            records: list[Record] = []
+            for tp, batch in sorted(polled.items()):
+                place = (tp.topic, tp.partition)
+                start = self.next.get(place)
+                if start is not None and place not in self.stopped:
+                    records += [
+                        Record(r.topic, r.partition, r.offset, r.key, r.value)
+                        for r in batch
+                        if r.offset >= start
+                    ]
+            return records
+
+    def advance(self, ends: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int] | None:
+        """Move the owned offsets to the ends of a batch and return where they stood; None when
+        one of its partitions went to another consumer meanwhile."""
+        with self._lock:
+            if not ends.keys() <= self.next.keys():
+                return None
+            starts = dict(self.next)
+            self.next.update(ends)
+            return starts
+
+    def _own(self, offsets: dict[tuple[str, int], int]) -> None:
+        self.next = offsets
         self.stopped = set()
         # A new one: the writer's thread may still hold the old one.
         self.cache = Cache()
+        self.changes += 1
 
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        try:
-            self.take(assigned)
-        except Exception as error:
-            # An exception here would be lost in the client's thread: the loop raises it.
-            self.error = error
-
-    def take(self, partitions: Any) -> None:
-        """Go to the stored offsets of these partitions. Raises OffsetImpossible for a missing row."""
+    def _seek(self, tp: Any, offset: int) -> None:
         assert self.consumer is not None
+        try:
+            self.consumer.seek(tp, offset)
+        except ValueError:
+            # It went away this moment: the callback that follows will take what came instead.
+            log.info("partition_gone", topic=tp.topic, partition=tp.partition)
+
+    def _take(self, partitions: Any) -> None:
         rows = self._book.offsets(self._group)
         stops = self._book.stops(self._group)
-        self.cache = Cache()
         taken = {}
         for tp in partitions:
             place = (tp.topic, tp.partition)
@@ -112,30 +170,34 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
                     f"{self._group}: `lifecycle offsets show` says what the broker keeps; restore "
                     "the database, or run `lifecycle bootstrap` to start at the log's beginning."
                 )
-            self.consumer.seek(tp, rows[place])
+            self._seek(tp, rows[place])
             taken[place] = rows[place]
-        self.next = taken
-        self.stopped = set()
-        self.stop({place for place in taken if place in stops})
+        self._own(taken)
+        self._stop({place for place in taken if place in stops})
 
     def stop(self, places: set[tuple[str, int]]) -> None:
         """Read these partitions no further."""
+        with self._lock:
+            self._stop(places & self.next.keys())
+
+    def _stop(self, places: set[tuple[str, int]]) -> None:
         assert self.consumer is not None
         self.stopped |= places
         self.consumer.pause(*(TopicPartition(*place) for place in places))
 
     def go_on(self) -> set[tuple[str, int]]:
         """Read on where a person said so, from the stored offset; return those partitions."""
-        assert self.consumer is not None
-        freed = self.stopped - self._book.stops(self._group).keys()
-        if freed:
-            rows = self._book.offsets(self._group)
-            for place in freed:
-                self.consumer.seek(TopicPartition(*place), rows[place])
-                self.next[place] = rows[place]
-            self.consumer.resume(*(TopicPartition(*place) for place in freed))
-            self.stopped -= freed
-        return freed
+        with self._lock:
+            assert self.consumer is not None
+            freed = self.stopped - self._book.stops(self._group).keys()
+            if freed:
+                rows = self._book.offsets(self._group)
+                for place in freed:
+                    self._seek(TopicPartition(*place), rows[place])
+                    self.next[place] = rows[place]
+                self.consumer.resume(*(TopicPartition(*place) for place in freed))
+                self.stopped -= freed
+            return freed
 
 
 class Loop:
@@ -207,25 +269,21 @@ class Loop:
             self._write(prepared, polled_at)
 
     def _poll(self) -> list[Record]:
-        """Records that follow the owned offsets; a record read twice after a seek is dropped."""
         timeout = BUSY_POLL_TIMEOUT_MS if self._writing else POLL_TIMEOUT_MS
+        changes = self._owned.changes
+        polled = self._poll_broker(timeout, BATCH_RECORDS_MAX)
         try:
-            polled = self._consumer.poll(timeout_ms=timeout, max_records=BATCH_RECORDS_MAX)
+            return self._owned.accept(polled, changes)
+        except NotRunning as error:
+            self._written()
+            self._disconnect(error)
+            return []
+
+    def _poll_broker(self, timeout_ms: int, max_records: int) -> Mapping[Any, Sequence[Any]]:
+        try:
+            return self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
         except OffsetOutOfRangeError as error:
             raise self._impossible(error) from error
-        if self._owned.error:
-            raise self._owned.error
-        records: list[Record] = []
-        for tp, batch in sorted(polled.items()):
-            place = (tp.topic, tp.partition)
-            start = self._owned.next.get(place)
-            if start is not None and place not in self._owned.stopped:
-                records += [
-                    Record(r.topic, r.partition, r.offset, r.key, r.value)
-                    for r in batch
-                    if r.offset >= start
-                ]
-        return records
 
     def _prepare(self, records: Sequence[Record]) -> Prepared:
         prepared = prepare(
@@ -242,14 +300,10 @@ class Loop:
 
     def _write(self, prepared: Prepared, polled_at: float) -> None:
         """Start writing; the owned offsets run ahead of the rows by this one batch."""
-        owned = self._owned
         ends = {(r.topic, r.partition): r.offset + 1 for r in prepared.records}
-        if not ends.keys() <= owned.next.keys():
-            return  # the partitions went to another consumer while the batch was prepared
-        starts = dict(owned.next)
-        owned.next.update(ends)
-        assert self._store is not None
-        self._writing = self._writer.submit(self._commit, prepared, starts, polled_at)
+        starts = self._owned.advance(ends)
+        if starts is not None:
+            self._writing = self._writer.submit(self._commit, prepared, starts, polled_at)
 
     def _commit(
         self, prepared: Prepared, starts: Mapping[tuple[str, int], int], polled_at: float
@@ -274,8 +328,7 @@ class Loop:
         except Fenced as fence:
             log.warning("fenced", reason=str(fence))
             self._metrics.fenced()
-            self._breaker.forget()
-            self._owned.take(self._consumer.assignment())
+            self._start_over()
             return False
         except NotRunning as error:
             self._disconnect(error)
@@ -315,23 +368,29 @@ class Loop:
         except NotRunning as error:
             log.warning("database_away", reason=str(error))
             self._consumer.pause(*self._consumer.assignment())
-            self._consumer.poll(timeout_ms=int(self._reconnect_seconds * 1000), max_records=1)
+            self._poll_broker(int(self._reconnect_seconds * 1000), 1)
             self._reconnect_seconds = min(self._reconnect_seconds * 2, RECONNECT_SECONDS_MAX)
             return False
-        self._reconnect_seconds = RECONNECT_SECONDS_MIN
-        assigned = self._consumer.assignment()
-        self._consumer.resume(*assigned)
+        self._consumer.resume(*self._consumer.assignment())
+        return self._start_over()
+
+    def _start_over(self) -> bool:
+        """Read on from the stored offsets. False when the store cannot say them now."""
         self._breaker.forget()
-        self._owned.take(assigned)
-        self._owned.error = None
+        try:
+            self._owned.take_again()
+        except NotRunning as error:
+            self._disconnect(error)
+            return False
+        self._reconnect_seconds = RECONNECT_SECONDS_MIN
         return True
 
     def _disconnect(self, error: NotRunning) -> None:
         """The outcome of the last transaction is unknown; the offset row will tell."""
         log.warning("database_lost", reason=str(error))
         self._metrics.disconnected()
-        assert self._store is not None
-        self._store.close()
+        if self._store:
+            self._store.close()
         self._store = None
 
     def _warm_up(self) -> None:

@@ -23,7 +23,7 @@ from lifecycle.adapters.postgres import connect, unavailable
 from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.state import ClientState, decode_state, encode_state
-from lifecycle.errors import Fenced, UsageError
+from lifecycle.errors import Fenced, NotRunning, UsageError
 from lifecycle.events import decode
 from lifecycle.ports import (
     Arrived,
@@ -36,6 +36,9 @@ from lifecycle.ports import (
     Release,
     Seen,
 )
+
+_QUICK = "-c statement_timeout=5s"
+"""Asked on the Kafka client's own thread, which has heartbeats to send."""
 
 # A zombie must not hold up its successor for longer than an alert may take.
 _TIMEOUTS = (
@@ -164,7 +167,18 @@ class PostgresIngestStore:
         self._group = group
         self._consumer = consumer
         self._code_version = code_version
-        with self._connection.transaction(), self._connection.cursor() as cursor:
+        try:
+            self._prepare(rules)
+        except NotRunning:
+            self._connection.close()
+            raise
+
+    def _prepare(self, rules: RuleSet) -> None:
+        with (
+            unavailable(),
+            self._connection.transaction(),
+            self._connection.cursor() as cursor,
+        ):
             cursor.execute(_STAGES)
             cursor.execute(
                 "INSERT INTO rule_set (rules_hash, content) VALUES (%s, %s) ON CONFLICT DO NOTHING",
@@ -525,7 +539,7 @@ class PostgresOffsetBook:
         self._database_url = database_url
 
     def offsets(self, group: str) -> dict[tuple[str, int], int]:
-        with connect(self._database_url, options="-c statement_timeout=1s") as connection:
+        with unavailable(), connect(self._database_url, options=_QUICK) as connection:
             rows = connection.execute(
                 "SELECT topic, partition, next_offset FROM consumer_offset "
                 "WHERE consumer_group = %s",
@@ -534,7 +548,7 @@ class PostgresOffsetBook:
             return {(topic, partition): offset for topic, partition, offset in rows}
 
     def stops(self, group: str) -> dict[tuple[str, int], str]:
-        with connect(self._database_url, options="-c statement_timeout=1s") as connection:
+        with unavailable(), connect(self._database_url, options=_QUICK) as connection:
             rows = connection.execute(
                 "SELECT topic, partition, stopped_reason FROM consumer_offset "
                 "WHERE consumer_group = %s AND stopped_at IS NOT NULL",

@@ -10,8 +10,9 @@ import psycopg
 from psycopg import sql
 from psycopg.errors import (
     DeadlockDetected,
+    IdleInTransactionSessionTimeout,
     LockNotAvailable,
-    QueryCanceled,
+    ReadOnlySqlTransaction,
     SerializationFailure,
 )
 
@@ -38,15 +39,19 @@ def connect(
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Turn a lost connection into NotRunning; other database errors pass as they are."""
+    """Turn a database that is lost, full, slow or read-only into NotRunning: waiting helps. Other
+    errors pass as they are."""
     try:
         yield
-    except (DeadlockDetected, LockNotAvailable, SerializationFailure, QueryCanceled):
+    except (DeadlockDetected, LockNotAvailable, SerializationFailure):
         raise
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise NotRunning(
-            f"The database went away in the middle of a transaction: {error}"
-        ) from error
+    except (
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        ReadOnlySqlTransaction,
+        IdleInTransactionSessionTimeout,
+    ) as error:
+        raise NotRunning(f"The database went away or refuses: {error}") from error
 
 
 def create_database(database_url: str) -> None:

@@ -177,15 +177,12 @@ REFUSALS = {
 }
 
 
-ENDS = pytest.mark.xfail(strict=True, reason="the consumer ends instead of waiting")
-
-
 @pytest.mark.parametrize(
     "refusal",
     [
         "disk_full",
-        pytest.param("read_only", marks=ENDS),
-        pytest.param("connections", marks=ENDS),
+        "read_only",
+        "connections",
         "locks",
     ],
 )

@@ -67,7 +67,7 @@ def _life(chance: random.Random, client: str, number: int) -> Iterator[Outgoing]
     )
     for entry in range(_ENTRIES):
         overdraws = number % 2 == 0 and entry == _ENTRIES - 1
-        amount = balance + 10_000 if overdraws else chance.randrange(100, 5_000_000)
+        amount = balance + 10_000 if overdraws else chance.randrange(1, 50_000) * 100
         credit = not overdraws and (amount > balance or chance.random() < 0.6)
         balance += amount if credit else -amount
         yield out(_entry(client, entry, amount, credit, balance), entry + 1)
