@@ -45,6 +45,8 @@ BUSY_POLL_TIMEOUT_MS = 5
 """While a batch is being written, look for more, but notice soon that it is done."""
 BATCH_RECORDS_MAX = 20_000
 """Upper bound of a micro-batch; an idle consumer's batches are as small as what has arrived."""
+MAX_POLL_INTERVAL_SECONDS = 45.0
+"""A member that does not poll for so long loses its partitions; shorter than the watchdog."""
 WATCHDOG_SECONDS = 60
 """A loop that does not come round in this time is stuck: dump all stacks and exit."""
 KAFKA_COMMIT_SECONDS = 1.0
@@ -218,6 +220,7 @@ class Loop:
         limits: Limits,
         metrics: Metrics,
         heartbeat: Path | None = None,
+        poll_interval_max: float = MAX_POLL_INTERVAL_SECONDS,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._join = join
@@ -230,6 +233,7 @@ class Loop:
         self._breaker = Breaker(limits)
         self._metrics = metrics
         self._heartbeat = heartbeat
+        self._poll_interval_max = poll_interval_max
         self._clock = clock
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._writing: Future[Batch] | None = None
@@ -267,6 +271,16 @@ class Loop:
         prepared = self._prepare(records) if records else None
         if self._written() and prepared:
             self._write(prepared, polled_at)
+        seconds = time.perf_counter() - polled_at
+        if seconds > self._poll_interval_max:
+            log.warning(
+                "batch_too_slow",
+                reason="it took longer than max_poll_interval, so the group took the partitions away",
+                seconds=round(seconds, 1),
+                max_poll_interval_seconds=self._poll_interval_max,
+                records=len(records),
+                batch_records_max=BATCH_RECORDS_MAX,
+            )
 
     def _poll(self) -> list[Record]:
         timeout = BUSY_POLL_TIMEOUT_MS if self._writing else POLL_TIMEOUT_MS
@@ -425,6 +439,7 @@ def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> 
             max_poll_records=BATCH_RECORDS_MAX,
             fetch_max_wait_ms=50,
             session_timeout_ms=30_000,
+            max_poll_interval_ms=int(MAX_POLL_INTERVAL_SECONDS * 1000),
         )
     except KafkaError as error:
         raise no_broker(bootstrap_servers, error) from error

@@ -177,6 +177,7 @@ def main() -> None:
         limits=app.ingest_limits(configured),
         metrics=Metrics(),
         heartbeat=None,
+        poll_interval_max=arguments.max_poll_ms / 1000,
     ).run(stop)
 
 
