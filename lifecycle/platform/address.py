@@ -96,8 +96,8 @@ def read(home: Path) -> Address | None:
         written["instance"],
         written["ports"],
         Path(written["socket_dir"]),
-        written["brokers"],
-        written["consumers"],
+        written.get("brokers", 1),
+        written.get("consumers", 1),
     )
 
 
