@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from psycopg import Cursor, sql
+from psycopg.copy import LibpqWriter
 from psycopg.errors import (
     DeadlockDetected,
     LockNotAvailable,
@@ -741,6 +742,34 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
+class _LargeBlocks(LibpqWriter):
+    """Every block that is sent gives the interpreter lock away, and the thread that decodes the
+    next batch keeps it for milliseconds: so few blocks are sent, of a megabyte each."""
+
+    BYTES = 2**20
+
+    def __init__(self, cursor: Cursor[Any]) -> None:
+        super().__init__(cursor)
+        self._blocks: list[Any] = []
+        self._waiting = 0
+
+    def write(self, data: Any) -> None:
+        self._blocks.append(data)
+        self._waiting += len(data)
+        if self._waiting >= self.BYTES:
+            self._send()
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        if exc is None:
+            self._send()
+        super().finish(exc)
+
+    def _send(self) -> None:
+        blocks, self._blocks, self._waiting = self._blocks, [], 0
+        if blocks:
+            super().write(b"".join(blocks))
+
+
 def _copy(
     cursor: Cursor[tuple[Any, ...]],
     table: str,
@@ -751,7 +780,7 @@ def _copy(
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    with cursor.copy(statement) as copy:
+    with cursor.copy(statement, writer=_LargeBlocks(cursor)) as copy:
         copy.set_types(list(columns.values()))
         for row in rows:
             copy.write_row(row)
