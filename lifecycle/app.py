@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lifecycle.alerts.dispatch import Dispatched
     from lifecycle.alerts.owners import Owner
     from lifecycle.alerts.rules import RuleSet
+    from lifecycle.backup import Manifest
     from lifecycle.limits import Limits
     from lifecycle.nightly import Nightly, StepResult
     from lifecycle.ports import Batch, Channel, EventSource, IngestStore
@@ -238,16 +240,115 @@ def prove(settings: Settings) -> Proof:
         log.close()
 
 
+def backup(
+    settings: Settings, into: Path | None, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Database and lake of one moment, in a new folder below `into`."""
+    from lifecycle import platform
+    from lifecycle.adapters.backup import take
+
+    folder, manifest = take(
+        settings.database_url,
+        settings.lake,
+        into or settings.home / "backups",
+        program=platform.binary,
+        code_version=settings.code_version,
+        progress=progress,
+    )
+    return {
+        "folder": str(folder),
+        "taken_at": manifest.taken_at,
+        "finished_at": manifest.finished_at,
+        "schema_revision": manifest.schema_revision,
+        "tables": manifest.tables,
+        "files": len(manifest.files),
+        "bytes": sum(facts.bytes for facts in manifest.files.values()),
+    }
+
+
+def restore(
+    settings: Settings,
+    folder: Path,
+    progress: Callable[[str], None],
+    agree: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Put a backup back; return what was restored and what the consumers will read again.
+
+    `agree` gets the same before anything is written, and raises when the person says no.
+    """
+    from lifecycle import platform
+    from lifecycle.adapters.backup import check, put_back
+
+    manifest = check(folder, progress)
+    with _storage(settings, progress) as reached:
+        shown = {
+            "folder": str(folder),
+            "taken_at": manifest.taken_at,
+            "schema_revision": manifest.schema_revision,
+            "tables": manifest.tables,
+            **_replays(reached, manifest),
+        }
+        put_back(
+            reached.database_url,
+            reached.lake,
+            folder,
+            manifest,
+            program=platform.binary,
+            progress=progress,
+            agreed=lambda: agree(shown),
+        )
+    return shown
+
+
+@contextmanager
+def _storage(settings: Settings, progress: Callable[[str], None]) -> Iterator[Settings]:
+    """Settings whose database and broker answer: those of another machine as they are, this
+    machine's own started alone when nothing runs here."""
+    from lifecycle import platform
+    from lifecycle.settings import load
+
+    if os.environ.get("LIFECYCLE_DATABASE_URL"):
+        yield settings
+        return
+    with platform.storage(settings.home, lambda part, detail: progress(f"{part}: {detail}")):
+        started = load({**os.environ, "LIFECYCLE_HOME": str(settings.home)})
+        yield replace(
+            settings,
+            database_url=started.database_url,
+            kafka_bootstrap=started.kafka_bootstrap,
+        )
+
+
+def _replays(settings: Settings, manifest: Manifest) -> dict[str, Any]:
+    """{replay, replay_unknown}: per partition what is read again, or why nobody can say."""
+    from consumers.topics import source_offsets
+    from lifecycle.backup import replays
+
+    offsets = {
+        (row.topic, row.partition): row.next_offset
+        for row in manifest.offsets
+        if row.consumer_group == settings.consumer_group
+    }
+    try:
+        starts = source_offsets(settings.kafka_bootstrap, settings.partitions, "beginning")
+        ends = source_offsets(settings.kafka_bootstrap, settings.partitions, "end")
+    except NotRunning as error:
+        return {"replay": [], "replay_unknown": str(error)}
+    return {"replay": replays(offsets, starts, ends), "replay_unknown": None}
+
+
 @contextmanager
 def nightly(settings: Settings) -> Iterator[Nightly]:
     """What a night needs, open for as long as the night lasts."""
     from expectations.gate import GreatExpectationsGate
+    from lifecycle.adapters.backup_files import LakeExchange
     from lifecycle.adapters.engines import DuckDBEngine
     from lifecycle.adapters.lake import Lake
     from lifecycle.adapters.nightly_store import NightlyStore
     from lifecycle.alerts.rules import load_rules
     from lifecycle.nightly import Nightly
 
+    LakeExchange(settings.lake).check_finished()
     store = NightlyStore(settings.database_url)
     lake = Lake(settings.lake)
     try:

@@ -160,7 +160,9 @@ class PostgresIngestStore:
         code_version: str,
         rules: RuleSet,
     ) -> None:
-        self._connection = connect(database_url, options=_TIMEOUTS)
+        self._connection = connect(
+            database_url, options=_TIMEOUTS, application_name=f"lifecycle {consumer}"[:63]
+        )
         self._group = group
         self._consumer = consumer
         self._code_version = code_version
@@ -630,7 +632,7 @@ class PostgresOutbox:
     """Outbox; the rows stay locked while they are sent, so two relays never take the same ones."""
 
     def __init__(self, database_url: str) -> None:
-        self._connection = connect(database_url)
+        self._connection = connect(database_url, application_name="lifecycle relay")
 
     def publish(self, limit: int, send: Callable[[list[OutboxMessage]], None]) -> int:
         with unavailable(), self._connection.transaction(), self._connection.cursor() as cursor:
