@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from consumers.publish import Published
     from lifecycle.adapters.alert_store import AlertStore
     from lifecycle.adapters.quarantine_store import QuarantineStore
+    from lifecycle.adapters.retention import Purged
     from lifecycle.alerts.dispatch import Dispatched
     from lifecycle.alerts.owners import Owner
     from lifecycle.alerts.rules import RuleSet
@@ -51,7 +52,11 @@ def bootstrap(settings: Settings) -> int:
     """Create topics and offset rows that do not exist; return how many rows were created."""
     from consumers.topics import bootstrap
     from lifecycle.adapters.ingest_store import PostgresOffsetBook
+    from lifecycle.adapters.retention import Retention
 
+    retention = Retention(settings.database_url)
+    retention.prepare_days(dt.datetime.now(dt.UTC).date())
+    retention.close()
     return bootstrap(
         settings.kafka_bootstrap,
         settings.partitions,
@@ -238,6 +243,23 @@ def prove(settings: Settings) -> Proof:
             return compare(rebuild(log.facts(), rules), log.states(), log.alerts())
     finally:
         log.close()
+
+
+def purge(settings: Settings, *, dry_run: bool, progress: Callable[[str], None]) -> Purged:
+    """Forget what rules/operations/retention.yaml does not keep, or count it."""
+    from lifecycle.adapters.retention import Retention
+
+    figures, today = _operations_figures(settings), dt.datetime.now(dt.UTC).date()
+    inbox_before, outbox_before = (
+        today - dt.timedelta(days=figures[name]) for name in ("inbox_days", "outbox_days")
+    )
+    retention = Retention(settings.database_url)
+    try:
+        if dry_run:
+            return retention.count(inbox_before, outbox_before)
+        return retention.purge(inbox_before, outbox_before, today, progress)
+    finally:
+        retention.close()
 
 
 def backup(

@@ -1,4 +1,4 @@
-"""backup and restore: the database and the lake at one moment, and back again."""
+"""backup, restore and purge: what is saved, put back, and no longer needed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from lifecycle.errors import AnswerIsNo, UsageError
 def register(application: typer.Typer) -> None:
     application.command()(backup)
     application.command()(restore)
+    application.command()(purge)
 
 
 def backup(
@@ -71,6 +72,26 @@ def restore(
     out.print(
         f"restored {done['folder']}, taken at {done['taken_at'].isoformat()}: run `lifecycle up`, "
         "the consumers read the rest by themselves",
+        highlight=False,
+    )
+
+
+def purge(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forget old identities of the inbox and published messages; days: rules/operations/retention.yaml.
+
+    Facts, states and alerts stay. An old fact that comes again is looked up in the event log.
+    """
+    with _shown("purge") as (progress, _):
+        done = app.purge(settings.load(), dry_run=dry_run, progress=progress)
+    if as_json:
+        return print_json(done)
+    out.print(
+        f"{'would forget' if dry_run else 'forgot'} {done.inbox:,} facts received before "
+        f"{done.inbox_before} and {done.outbox:,} messages decided before {done.outbox_before}; "
+        f"{done.outbox_waiting:,} older messages still wait to be published",
         highlight=False,
     )
 

@@ -17,6 +17,7 @@ import pytest
 
 from lifecycle import app
 from lifecycle.adapters.backup_files import files_of
+from lifecycle.adapters.retention import Retention
 from lifecycle.errors import UsageError
 from tests.chaos.rig import Rig
 from tests.support import query
@@ -176,3 +177,23 @@ def test_a_night_waits_for_a_backup_and_an_interrupted_restore_stops_it(rig: Rig
     rig.after.append(lambda: shutil.rmtree(left, ignore_errors=True))
     with pytest.raises(UsageError, match="A restore was interrupted"):
         app.run_nightly(rig.settings, dt.date(2026, 3, 2))
+
+
+def test_a_purge_under_load_forgets_nothing_that_matters(rig: Rig) -> None:
+    """Inject: all facts are sent three times while the inbox is emptied again and again. Expect:
+    each is applied once, the rest are duplicates; state and log agree."""
+    records = rig.traffic()
+    retention = Retention(rig.settings.database_url)
+    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=2)
+    steps: list[str] = []
+    with rig.running(rig.faulty("--batch", "100")):
+        for times in range(1, 4):
+            rig.publish(records)
+            while rig.received() < times * len(records):
+                retention.purge(tomorrow, tomorrow, tomorrow, steps.append)
+    retention.close()
+    counts = "SELECT sum(received), sum(applied), sum(duplicates) FROM consumer_offset"
+    assert query(rig.settings, counts) == [(3 * len(records), len(records), 2 * len(records))]
+    assert rig.ask("SELECT count(DISTINCT event_key) FROM event_log") == len(records)
+    assert len(steps) > 10
+    assert app.prove(rig.settings).equal
