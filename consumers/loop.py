@@ -26,7 +26,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
 from consumers.metrics import Metrics
-from consumers.topics import no_broker
+from consumers.topics import METADATA_MS, no_broker
 from lifecycle.alerts.decide import Decider
 from lifecycle.breaker import Breaker
 from lifecycle.cache import Cache
@@ -366,6 +366,7 @@ def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> 
             max_poll_records=BATCH_RECORDS_MAX,
             fetch_max_wait_ms=50,
             session_timeout_ms=30_000,
+            metadata_max_age_ms=METADATA_MS,
         )
     except KafkaError as error:
         raise no_broker(bootstrap_servers, error) from error
