@@ -65,6 +65,22 @@ def bootstrap(settings: Settings) -> int:
     )
 
 
+def raise_partitions(settings: Settings, partitions: int) -> dict[str, int]:
+    """Give every source topic this many partitions; topic -> how many it had."""
+    from consumers.topics import raise_partitions
+    from lifecycle import platform
+    from lifecycle.adapters.ingest_store import PostgresOffsetBook
+
+    before = raise_partitions(
+        settings.kafka_bootstrap,
+        partitions,
+        settings.consumer_group,
+        PostgresOffsetBook(settings.database_url),
+    )
+    platform.keep_partitions(settings.home, partitions)
+    return before
+
+
 def offsets(settings: Settings) -> list[dict[str, Any]]:
     """Every offset row beside what the broker keeps, and what is wrong with it."""
     from consumers.topics import source_offsets

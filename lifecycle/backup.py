@@ -105,12 +105,12 @@ def replays(
 ) -> list[Replay]:
     """Per partition of the broker, what a consumer reads again from the backup's offsets on.
 
-    A partition the backup does not know is read from its start once `lifecycle bootstrap` has made
-    its offset row.
+    A partition that the backup does not know was made later: `lifecycle bootstrap`, which `up` runs,
+    gives it an offset row, and it is read from its first record.
     """
     found = []
     for place, end in sorted(ends.items()):
-        start = offsets.get(place, starts[place])
+        start = offsets.get(place, 0)
         wrong = problem(place, start, starts[place], end)
         records = max(0, end - max(start, starts[place]))
         found.append(Replay(*place, start, end, records, wrong))

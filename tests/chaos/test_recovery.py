@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
-from lifecycle import app
+from consumers.topics import partition_counts
+from lifecycle import app, settings
 from lifecycle.adapters.backup_files import files_of
 from lifecycle.adapters.retention import Retention
 from lifecycle.errors import UsageError
+from lifecycle.events import SOURCE_TOPICS
 from tests.chaos.rig import Rig
 from tests.support import query
 
@@ -196,4 +198,30 @@ def test_a_purge_under_load_forgets_nothing_that_matters(rig: Rig) -> None:
     assert query(rig.settings, counts) == [(3 * len(records), len(records), 2 * len(records))]
     assert rig.ask("SELECT count(DISTINCT event_key) FROM event_log") == len(records)
     assert len(steps) > 10
+    assert app.prove(rig.settings).equal
+
+
+def test_partitions_are_raised_under_a_running_consumer(rig: Rig) -> None:
+    """Inject: four more partitions for every source topic, while a consumer runs and facts come.
+    Expect: the new ones are read from their first record, nobody is told to stop, fewer are
+    refused; 0 lost, 0 doubled."""
+    (had,) = set(partition_counts(rig.settings.kafka_bootstrap, SOURCE_TOPICS).values())
+    records = rig.traffic()
+    rig.publish(records[: len(records) // 2])
+    with rig.running(rig.consume()):
+        rig.wait_received()
+        answer(lifecycle(rig, "partitions", str(had + 4), "--json"))
+        rig.publish(records[len(records) // 2 :])
+        rig.settle()
+    new = "SELECT sum(received) FROM consumer_offset WHERE partition >= %s"
+    assert rig.ask(new, had) > 0, "the new partitions carried facts"
+    assert rig.problems() == []
+    fewer = lifecycle(rig, "partitions", str(had))
+    assert fewer.returncode == 2
+    assert f"has {had + 4} partitions" in fewer.stderr
+    again = answer(lifecycle(rig, "partitions", str(had + 4), "--json"))
+    assert set(again["before"].values()) == {had + 4}
+    assert settings.load({"LIFECYCLE_HOME": str(rig.settings.home)}).partitions == had + 4
+    app.bootstrap(rig.settings)
+    assert len(app.offsets(rig.settings)) == 6 * (had + 4)
     assert app.prove(rig.settings).equal
