@@ -359,8 +359,9 @@ def _storage(settings: Settings, progress: Callable[[str], None]) -> Iterator[Se
 
 def _replays(settings: Settings, manifest: Manifest) -> dict[str, Any]:
     """{replay, replay_unknown}: per partition what is read again, or why nobody can say."""
-    from consumers.topics import source_offsets
+    from consumers.topics import partition_counts, source_offsets
     from lifecycle.backup import replays
+    from lifecycle.events import SOURCE_TOPICS
 
     offsets = {
         (row.topic, row.partition): row.next_offset
@@ -368,6 +369,13 @@ def _replays(settings: Settings, manifest: Manifest) -> dict[str, Any]:
         if row.consumer_group == settings.consumer_group
     }
     try:
+        if not all(partition_counts(settings.kafka_bootstrap, SOURCE_TOPICS).values()):
+            return {
+                "replay": [],
+                "replay_unknown": f"the broker at {settings.kafka_bootstrap} has no source topics; "
+                "consumers will stop at the backup's offsets until a person decides with "
+                "`lifecycle offsets set TOPIC PARTITION 0`.",
+            }
         starts = source_offsets(settings.kafka_bootstrap, settings.partitions, "beginning")
         ends = source_offsets(settings.kafka_bootstrap, settings.partitions, "end")
     except NotRunning as error:

@@ -113,8 +113,15 @@ class Retention:
             return sum(self._prepare(day) for day in days if _partition(day) not in known)
 
     def _forget(self, before: dt.date) -> Iterator[tuple[int, int, int]]:
-        """(rows, step, steps). The horizon is raised first: from then on old facts are looked up."""
+        """(rows, step, steps). The horizon is raised first: from then on old facts are looked up.
+
+        It is raised only when there is something to forget, so that looking up costs nothing before.
+        """
         figures: dict[str, Any] = {"before": before}
+        if not self._number(
+            f"SELECT count(*) FROM (SELECT FROM {_OLD_INBOX} LIMIT 1) AS o", figures
+        ):
+            return
         with self._alone():
             self._connection.execute(_HORIZON, figures)
             self._connection.execute(

@@ -40,6 +40,7 @@ def backup(
         f"{done['folder']}: {rows:,} rows of {len(done['tables'])} tables, {done['files']:,} files, "
         f"{done['bytes'] / 2**20:,.1f} MB",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -73,6 +74,7 @@ def restore(
         f"restored {done['folder']}, taken at {done['taken_at'].isoformat()}: run `lifecycle up`, "
         "the consumers read the rest by themselves",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -93,12 +95,13 @@ def purge(
         f"{done.inbox_before} and {done.outbox:,} messages decided before {done.outbox_before}; "
         f"{done.outbox_waiting:,} older messages still wait to be published",
         highlight=False,
+        soft_wrap=True,
     )
 
 
 def _show_replay(shown: dict[str, Any]) -> None:
     if shown["replay_unknown"]:
-        err.print(f"What will be read again is unknown: {shown['replay_unknown']}")
+        err.print(f"What will be read again is unknown: {shown['replay_unknown']}", soft_wrap=True)
         return
     rows = [row for row in shown["replay"] if row.records or row.problem]
     table = Table("topic", "partition", "from offset", "to", "records", "impossible")

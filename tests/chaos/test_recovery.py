@@ -7,9 +7,11 @@ import datetime as dt
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,14 @@ import pytest
 
 from consumers.topics import partition_counts
 from lifecycle import app, settings
+from lifecycle.adapters.backup_database import moment
 from lifecycle.adapters.backup_files import files_of
+from lifecycle.adapters.nightly_store import NightlyStore
 from lifecycle.adapters.retention import Retention
 from lifecycle.errors import UsageError
 from lifecycle.events import SOURCE_TOPICS
 from tests.chaos.rig import Rig
-from tests.support import query
+from tests.support import query, wait_for
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 
@@ -171,9 +175,77 @@ def test_nothing_is_touched_when_a_restore_is_refused(rig: Rig, tmp_path: Path) 
     assert [name for (name,) in names if name.startswith("bank")] == ["bank"]
 
 
-def test_a_night_waits_for_a_backup_and_an_interrupted_restore_stops_it(rig: Rig) -> None:
-    """Inject: what a restore leaves behind that was killed between lake and database. Expect: no
-    night runs on a lake and a database of different moments."""
+def test_a_night_and_a_backup_wait_for_each_other(rig: Rig) -> None:
+    """Inject: a step of a night asks to start while a backup holds its moment, and the other way
+    round. Expect: neither starts before the other is done."""
+    free = "SELECT pg_try_advisory_lock(hashtext('lifecycle.nightly'))"
+    said: list[str] = []
+    with moment(rig.settings.database_url, said.append):
+        assert rig.ask(free) is False
+    night = NightlyStore(rig.settings.database_url)
+    with ThreadPoolExecutor(1) as pool:
+        with night.alone():
+            waiting = pool.submit(
+                lambda: moment(rig.settings.database_url, said.append).__enter__()
+            )
+            wait_for(lambda: bool(said), 20, "the backup says that it waits")
+            assert not waiting.done()
+        waiting.result(20)
+    night.close()
+    assert said == ["waits until a step of the night is done"]
+
+
+def test_a_restore_that_is_killed_changes_nothing_or_is_finished_by_the_next(
+    rig: Rig, tmp_path: Path
+) -> None:
+    """Inject: SIGKILL at every stage of a restore. Expect: the database is whole, of before or of
+    the backup; no night runs on a mixture; the next restore comes to its end."""
+    rig.publish(rig.traffic(200))
+    with rig.running(rig.consume()):
+        rig.wait_received()
+    seal(rig)
+    saved = answer(lifecycle(rig, "backup", "--to", str(tmp_path), "--json"))["folder"]
+    backup = (outcome(rig), lake(rig))
+    rig.publish(rig.traffic(200, "D"))
+    with rig.running(rig.consume()):
+        rig.wait_received()
+    seal(rig)
+    before = (outcome(rig), lake(rig))
+    for stage in ("items loaded", "counting", "lake: ", "exchange"):
+        _killed_restore(rig, saved, stage)
+        found = (outcome(rig), lake(rig))
+        assert found in (before, backup), stage
+    answer(lifecycle(rig, "restore", saved, "--yes", "--json"))
+    assert (outcome(rig), lake(rig)) == backup
+    assert sorted(path.name for path in rig.settings.home.glob("lake*")) == ["lake"]
+    rig.finish()
+
+
+def _killed_restore(rig: Rig, folder: str, stage: str) -> None:
+    """Restore in a process of its own that is killed when it first says `stage`."""
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from lifecycle import app, settings\n"
+        "def progress(now):\n"
+        "    if sys.argv[2] in now: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "app.restore(settings.load(), pathlib.Path(sys.argv[1]), progress, lambda shown: None)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder, stage],
+        env={
+            **os.environ,
+            "LIFECYCLE_HOME": str(rig.settings.home),
+            "LIFECYCLE_CONSUMER_GROUP": rig.settings.consumer_group,
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_no_night_runs_between_a_lake_and_a_database_of_different_moments(rig: Rig) -> None:
+    """Inject: what a restore leaves behind that was killed between the two exchanges. Expect: a
+    night is refused with the command that mends it."""
     left = rig.settings.lake.with_name("lake.before")
     left.mkdir()
     rig.after.append(lambda: shutil.rmtree(left, ignore_errors=True))

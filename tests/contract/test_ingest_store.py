@@ -379,6 +379,19 @@ def test_a_fact_that_waits_is_not_forgotten(kit: Kit, rules: Decider) -> None:
     assert len(released.facts) == 2
 
 
+def test_nothing_is_looked_up_before_anything_was_forgotten(
+    request: pytest.FixtureRequest, kit: Kit, rules: Decider
+) -> None:
+    if kit.retention is None:
+        return
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    take(kit, rules, records([outgoing(opened())]))
+    today = dt.datetime.now(dt.UTC).date()
+    done = kit.retention.purge(today - dt.timedelta(days=2), DAY, DAY, lambda now: None)
+    configured = request.getfixturevalue("clean")
+    assert (done.inbox, query(configured, "SELECT * FROM inbox_horizon")) == (0, [])
+
+
 def test_a_purge_takes_only_what_has_left_the_outbox(kit: Kit, rules: Decider) -> None:
     if kit.retention is None:
         return  # the outbox in memory keeps nothing that has left
