@@ -50,6 +50,11 @@ WATCHDOG_SECONDS = 60
 KAFKA_COMMIT_SECONDS = 1.0
 STOPS_SECONDS = 0.5
 """How often a consumer with stopped partitions asks whether a person let them go on."""
+JOIN_POLL_TIMEOUT_MS = 1000
+"""Without partitions there is nothing to hurry for: leave a rebalance the time to end."""
+REJOIN_SECONDS = 15
+"""A member that has given its partitions back and is given none for this long joins anew: when a
+poll ends between the two answers of a rebalance, kafka-python 3.0.12 drops the second one."""
 RECONNECT_SECONDS_MIN = 0.5
 RECONNECT_SECONDS_MAX = 10.0
 
@@ -83,14 +88,18 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Partitions the breaker stopped: assigned, paused, their offset untouched."""
         self.cache = Cache()
         self.error: Exception | None = None
+        self.waiting_since: float | None = None
+        """Monotonic seconds since the partitions were given back; None while some are assigned."""
 
     def on_partitions_revoked(self, revoked: Any) -> None:
+        self.waiting_since = time.monotonic()
         self.next = {}
         self.stopped = set()
         # A new one: the writer's thread may still hold the old one.
         self.cache = Cache()
 
     def on_partitions_assigned(self, assigned: Any) -> None:
+        self.waiting_since = None
         try:
             self.take(assigned)
         except Exception as error:
@@ -200,6 +209,7 @@ class Loop:
         if self._store is None and not self._connect():
             return
         self._look_at_stops()
+        self._rejoin_when_forgotten()
         records = self._poll()
         polled_at = time.perf_counter()
         prepared = self._prepare(records) if records else None
@@ -209,6 +219,8 @@ class Loop:
     def _poll(self) -> list[Record]:
         """Records that follow the owned offsets; a record read twice after a seek is dropped."""
         timeout = BUSY_POLL_TIMEOUT_MS if self._writing else POLL_TIMEOUT_MS
+        if self._owned.waiting_since is not None:
+            timeout = JOIN_POLL_TIMEOUT_MS
         try:
             polled = self._consumer.poll(timeout_ms=timeout, max_records=BATCH_RECORDS_MAX)
         except OffsetOutOfRangeError as error:
@@ -284,6 +296,15 @@ class Loop:
             log.error("partition_stopped", **msgspec.structs.asdict(stop))
         self._commit_to_kafka()
         return True
+
+    def _rejoin_when_forgotten(self) -> None:
+        since = self._owned.waiting_since
+        if since is None or time.monotonic() - since < REJOIN_SECONDS:
+            return
+        log.warning("joins_anew", seconds_without_partitions=REJOIN_SECONDS)
+        self._consumer.close(autocommit=False)
+        self._owned.waiting_since = time.monotonic()
+        self.join()
 
     def _look_at_stops(self) -> None:
         if not self._owned.stopped or self._writing or time.monotonic() < self._stops_due:
