@@ -26,7 +26,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
 from consumers.metrics import Metrics
-from consumers.topics import no_broker
+from consumers.topics import METADATA_MS, no_broker
 from lifecycle.alerts.decide import Decider
 from lifecycle.breaker import Breaker
 from lifecycle.cache import Cache
@@ -52,6 +52,11 @@ WATCHDOG_SECONDS = 60
 KAFKA_COMMIT_SECONDS = 1.0
 STOPS_SECONDS = 0.5
 """How often a consumer with stopped partitions asks whether a person let them go on."""
+JOIN_POLL_TIMEOUT_MS = 1000
+"""Without partitions there is nothing to hurry for: leave a rebalance the time to end."""
+REJOIN_SECONDS = 15
+"""A member that has given its partitions back and is given none for this long joins anew: when a
+poll ends between the two answers of a rebalance, kafka-python 3.0.12 drops the second one."""
 RECONNECT_SECONDS_MIN = 0.5
 RECONNECT_SECONDS_MAX = 10.0
 
@@ -89,14 +94,18 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.changes = 0
         """How often partitions came or went."""
         self.error: Exception | None = None
+        self.waiting_since: float | None = None
+        """Monotonic seconds since it asked for partitions; None once the group has answered."""
         self._lock = threading.Lock()
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         with self._lock:
+            self.waiting_since = time.monotonic()
             self._own({})
 
     def on_partitions_assigned(self, assigned: Any) -> None:
         with self._lock:
+            self.waiting_since = None
             try:
                 self._take(assigned)
             except Exception as error:
@@ -259,6 +268,7 @@ class Loop:
 
     def join(self) -> None:
         """Become a member of the group."""
+        self._owned.waiting_since = time.monotonic()
         self._consumer = self._join()
 
     def step(self) -> None:
@@ -266,6 +276,7 @@ class Loop:
         if self._store is None and not self._connect():
             return
         self._look_at_stops()
+        self._rejoin_when_forgotten()
         records = self._poll()
         polled_at = time.perf_counter()
         prepared = self._prepare(records) if records else None
@@ -284,6 +295,8 @@ class Loop:
 
     def _poll(self) -> list[Record]:
         timeout = BUSY_POLL_TIMEOUT_MS if self._writing else POLL_TIMEOUT_MS
+        if self._owned.waiting_since is not None:
+            timeout = JOIN_POLL_TIMEOUT_MS
         changes = self._owned.changes
         polled = self._poll_broker(timeout, BATCH_RECORDS_MAX)
         try:
@@ -351,6 +364,14 @@ class Loop:
             log.error("partition_stopped", **msgspec.structs.asdict(stop))
         self._commit_to_kafka()
         return True
+
+    def _rejoin_when_forgotten(self) -> None:
+        since = self._owned.waiting_since
+        if since is None or time.monotonic() - since < REJOIN_SECONDS:
+            return
+        log.warning("joins_anew", seconds_without_partitions=REJOIN_SECONDS)
+        self._consumer.close(autocommit=False)
+        self.join()
 
     def _look_at_stops(self) -> None:
         if not self._owned.stopped or self._writing or time.monotonic() < self._stops_due:
@@ -440,6 +461,7 @@ def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> 
             fetch_max_wait_ms=50,
             session_timeout_ms=30_000,
             max_poll_interval_ms=int(MAX_POLL_INTERVAL_SECONDS * 1000),
+            metadata_max_age_ms=METADATA_MS,
         )
     except KafkaError as error:
         raise no_broker(bootstrap_servers, error) from error

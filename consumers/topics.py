@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from lifecycle.errors import NotRunning, OffsetImpossible
+from lifecycle.errors import NotRunning, OffsetImpossible, UsageError
 from lifecycle.events import OUTPUT_TOPICS, SOURCE_TOPICS
 from lifecycle.ports import OffsetBook
 
 _DAY_MS = 86_400_000
 ANSWER_MS = 3_000
 """A page and a command wait for this long; kafka-python's own limit is 30 s."""
+METADATA_MS = 30_000
+"""A consumer asks this often what partitions there are; kafka-python's own figure is 5 minutes."""
 RETENTION_DAYS = {
     "bank.client.v1": 90,
     "bank.consent.v1": -1,
@@ -38,6 +41,9 @@ def bootstrap(bootstrap_servers: str, partitions: int, group: str, book: OffsetB
         existing = set(admin.list_topics())
         missing = [t for t in (*SOURCE_TOPICS, *OUTPUT_TOPICS) if t not in existing]
         if missing:
+            # All have the same number, also when it was raised after the setting was made.
+            known = partition_counts(bootstrap_servers, existing.intersection(SOURCE_TOPICS))
+            partitions = max(partitions, *known.values(), 0)
             admin.create_topics({t: _topic(t, partitions) for t in missing}, wait_for_metadata=True)
     finally:
         admin.close()
@@ -58,14 +64,73 @@ def bootstrap(bootstrap_servers: str, partitions: int, group: str, book: OffsetB
     return len(starts)
 
 
+def raise_partitions(
+    bootstrap_servers: str, partitions: int, group: str, book: OffsetBook
+) -> dict[str, int]:
+    """Give every source topic this many partitions; returns topic -> how many it had.
+
+    Consumers notice within METADATA_MS and read each new partition from its first record.
+    Idempotent. Raises UsageError when a topic has more already.
+    """
+    before = partition_counts(bootstrap_servers, SOURCE_TOPICS)
+    missing = [topic for topic, count in before.items() if not count]
+    if missing:
+        raise NotRunning(f"There is no topic {missing[0]}: run `lifecycle bootstrap` first.")
+    most = max(before.values())
+    if most > partitions:
+        topic = max(before, key=lambda name: before[name])
+        raise UsageError(
+            f"{topic} has {most} partitions and Kafka never takes one away: say {most} or more."
+        )
+    # The rows come first: a consumer that is given a partition without one stops. Only partitions
+    # that do not exist yet get one here, so there is nothing before offset 0 to be lost.
+    new = [(topic, n) for topic, count in before.items() for n in range(count, partitions)]
+    book.create_offsets(group, dict.fromkeys(new, 0))
+    fewer = {topic: partitions for topic, count in before.items() if count < partitions}
+    if fewer:
+        _create_partitions(bootstrap_servers, fewer)
+    return before
+
+
+def _create_partitions(bootstrap_servers: str, counts: dict[str, int]) -> None:
+    admin = _admin(bootstrap_servers)
+    try:
+        admin.create_partitions(counts)
+    except KafkaError as error:
+        raise NotRunning(
+            f"The broker at {bootstrap_servers} did not raise the partitions ({error}): look at "
+            "`lifecycle status`, then run the command again."
+        ) from error
+    finally:
+        admin.close()
+
+
+def partition_counts(bootstrap_servers: str, topics: Iterable[str]) -> dict[str, int]:
+    """Topic -> its partitions; 0 for a topic that does not exist."""
+    consumer = reader(bootstrap_servers, bootstrap_timeout_ms=ANSWER_MS)
+    try:
+        return {topic: len(consumer.partitions_for_topic(topic)) for topic in topics}
+    except KafkaError as error:
+        raise no_broker(bootstrap_servers, error) from error
+    finally:
+        consumer.close()
+
+
 def source_offsets(
     bootstrap_servers: str, partitions: int, which: Literal["beginning", "end"]
 ) -> dict[tuple[str, int], int]:
-    """First offset kept, or next offset to be written, per (topic, partition) of the sources."""
+    """First offset kept, or next offset to be written, per (topic, partition) of the sources.
+
+    The broker says which partitions there are; `partitions` stands in for a topic it does not know.
+    """
     consumer = reader(bootstrap_servers, bootstrap_timeout_ms=ANSWER_MS)
     ask = consumer.beginning_offsets if which == "beginning" else consumer.end_offsets
-    places = [TopicPartition(t, p) for t in SOURCE_TOPICS for p in range(partitions)]
     try:
+        places = [
+            TopicPartition(topic, n)
+            for topic in SOURCE_TOPICS
+            for n in consumer.partitions_for_topic(topic) or range(partitions)
+        ]
         offsets = ask(places, timeout_ms=ANSWER_MS)
     except KafkaError as error:
         raise NotRunning(

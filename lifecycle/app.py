@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from consumers.publish import Published
     from lifecycle.adapters.alert_store import AlertStore
     from lifecycle.adapters.quarantine_store import QuarantineStore
+    from lifecycle.adapters.retention import Purged
     from lifecycle.alerts.dispatch import Dispatched
     from lifecycle.alerts.owners import Owner
     from lifecycle.alerts.rules import RuleSet
+    from lifecycle.backup import Manifest
     from lifecycle.limits import Limits
     from lifecycle.nightly import Nightly, StepResult
     from lifecycle.ports import Batch, Channel, EventSource, IngestStore
@@ -49,13 +52,33 @@ def bootstrap(settings: Settings) -> int:
     """Create topics and offset rows that do not exist; return how many rows were created."""
     from consumers.topics import bootstrap
     from lifecycle.adapters.ingest_store import PostgresOffsetBook
+    from lifecycle.adapters.retention import Retention
 
+    retention = Retention(settings.database_url)
+    retention.prepare_days(dt.datetime.now(dt.UTC).date())
+    retention.close()
     return bootstrap(
         settings.kafka_bootstrap,
         settings.partitions,
         settings.consumer_group,
         PostgresOffsetBook(settings.database_url),
     )
+
+
+def raise_partitions(settings: Settings, partitions: int) -> dict[str, int]:
+    """Give every source topic this many partitions; topic -> how many it had."""
+    from consumers.topics import raise_partitions
+    from lifecycle import platform
+    from lifecycle.adapters.ingest_store import PostgresOffsetBook
+
+    before = raise_partitions(
+        settings.kafka_bootstrap,
+        partitions,
+        settings.consumer_group,
+        PostgresOffsetBook(settings.database_url),
+    )
+    platform.keep_partitions(settings.home, partitions)
+    return before
 
 
 def offsets(settings: Settings) -> list[dict[str, Any]]:
@@ -238,16 +261,140 @@ def prove(settings: Settings) -> Proof:
         log.close()
 
 
+def purge(settings: Settings, *, dry_run: bool, progress: Callable[[str], None]) -> Purged:
+    """Forget what rules/operations/retention.yaml does not keep, or count it."""
+    from lifecycle.adapters.retention import Retention
+
+    figures, today = _operations_figures(settings), dt.datetime.now(dt.UTC).date()
+    inbox_before, outbox_before = (
+        today - dt.timedelta(days=figures[name]) for name in ("inbox_days", "outbox_days")
+    )
+    retention = Retention(settings.database_url)
+    try:
+        if dry_run:
+            return retention.count(inbox_before, outbox_before)
+        return retention.purge(inbox_before, outbox_before, today, progress)
+    finally:
+        retention.close()
+
+
+def backup(
+    settings: Settings, into: Path | None, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Database and lake of one moment, in a new folder below `into`."""
+    from lifecycle import platform
+    from lifecycle.adapters.backup import take
+
+    folder, manifest = take(
+        settings.database_url,
+        settings.lake,
+        into or settings.home / "backups",
+        program=platform.binary,
+        code_version=settings.code_version,
+        progress=progress,
+    )
+    return {
+        "folder": str(folder),
+        "taken_at": manifest.taken_at,
+        "finished_at": manifest.finished_at,
+        "schema_revision": manifest.schema_revision,
+        "tables": manifest.tables,
+        "files": len(manifest.files),
+        "bytes": sum(facts.bytes for facts in manifest.files.values()),
+    }
+
+
+def restore(
+    settings: Settings,
+    folder: Path,
+    progress: Callable[[str], None],
+    agree: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Put a backup back; return what was restored and what the consumers will read again.
+
+    `agree` gets the same before anything is written, and raises when the person says no.
+    """
+    from lifecycle import platform
+    from lifecycle.adapters.backup import check, put_back
+
+    manifest = check(folder, progress)
+    with _storage(settings, progress) as reached:
+        shown = {
+            "folder": str(folder),
+            "taken_at": manifest.taken_at,
+            "schema_revision": manifest.schema_revision,
+            "tables": manifest.tables,
+            **_replays(reached, manifest),
+        }
+        put_back(
+            reached.database_url,
+            reached.lake,
+            folder,
+            manifest,
+            program=platform.binary,
+            progress=progress,
+            agreed=lambda: agree(shown),
+        )
+    return shown
+
+
+@contextmanager
+def _storage(settings: Settings, progress: Callable[[str], None]) -> Iterator[Settings]:
+    """Settings whose database and broker answer: those of another machine as they are, this
+    machine's own started alone when nothing runs here."""
+    from lifecycle import platform
+    from lifecycle.settings import load
+
+    if os.environ.get("LIFECYCLE_DATABASE_URL"):
+        yield settings
+        return
+    with platform.storage(settings.home, lambda part, detail: progress(f"{part}: {detail}")):
+        started = load({**os.environ, "LIFECYCLE_HOME": str(settings.home)})
+        yield replace(
+            settings,
+            database_url=started.database_url,
+            kafka_bootstrap=started.kafka_bootstrap,
+        )
+
+
+def _replays(settings: Settings, manifest: Manifest) -> dict[str, Any]:
+    """{replay, replay_unknown}: per partition what is read again, or why nobody can say."""
+    from consumers.topics import partition_counts, source_offsets
+    from lifecycle.backup import replays
+    from lifecycle.events import SOURCE_TOPICS
+
+    offsets = {
+        (row.topic, row.partition): row.next_offset
+        for row in manifest.offsets
+        if row.consumer_group == settings.consumer_group
+    }
+    try:
+        if not all(partition_counts(settings.kafka_bootstrap, SOURCE_TOPICS).values()):
+            return {
+                "replay": [],
+                "replay_unknown": f"the broker at {settings.kafka_bootstrap} has no source topics; "
+                "consumers will stop at the backup's offsets until a person decides with "
+                "`lifecycle offsets set TOPIC PARTITION 0`.",
+            }
+        starts = source_offsets(settings.kafka_bootstrap, settings.partitions, "beginning")
+        ends = source_offsets(settings.kafka_bootstrap, settings.partitions, "end")
+    except NotRunning as error:
+        return {"replay": [], "replay_unknown": str(error)}
+    return {"replay": replays(offsets, starts, ends), "replay_unknown": None}
+
+
 @contextmanager
 def nightly(settings: Settings) -> Iterator[Nightly]:
     """What a night needs, open for as long as the night lasts."""
     from expectations.gate import GreatExpectationsGate
+    from lifecycle.adapters.backup_files import LakeExchange
     from lifecycle.adapters.engines import DuckDBEngine
     from lifecycle.adapters.lake import Lake
     from lifecycle.adapters.nightly_store import NightlyStore
     from lifecycle.alerts.rules import load_rules
     from lifecycle.nightly import Nightly
 
+    LakeExchange(settings.lake).check_finished()
     store = NightlyStore(settings.database_url)
     lake = Lake(settings.lake)
     try:

@@ -79,6 +79,7 @@ def commit(
     NotRunning (unknown: the offset row will tell).
     """
     with store.transaction() as unit:
+        unit.recall(prepared.events.values())
         found = _put(unit, prepared.identities, cache)
         batch, states = _batch(prepared, found, unit, rules, cache)
         moves = _moves(prepared, starts, batch, found)
@@ -97,6 +98,7 @@ def release(prepared: Prepared, back: Release, *, store: IngestStore, rules: Dec
     with store.transaction() as unit:
         # The client's consumer must not park a fact while we bring what it waits for.
         unit.lock(sorted({event.client_id for event in prepared.events.values()}))
+        unit.recall(prepared.events.values())
         found = _put(unit, prepared.identities, Cache())
         refused = [held.reason for held in prepared.held.values()] or list(found.refused.values())
         if refused:

@@ -235,6 +235,12 @@ class Batch(msgspec.Struct, frozen=True):
 class IngestUnit(Protocol):
     """One open transaction of the ingest store."""
 
+    def recall(self, events: Collection[Event]) -> None:
+        """Bring back what the inbox has forgotten and these facts might repeat or correct.
+
+        Comes before `put`.
+        """
+
     def put(self, identities: Sequence[Identity], corrected: Collection[bytes] = ()) -> Seen:
         """Put all identities into the inbox, or none: then say what is there already.
 

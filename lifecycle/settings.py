@@ -11,12 +11,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder that holds dags/, plugins/, rules/ and migrations/."""
 
 
+PARTITIONS = 8
+"""Partitions that source topics are made with when nothing else is said."""
 LOOPBACK = "127.0.0.1"
 """Servers of this product listen here only."""
 
@@ -34,6 +37,7 @@ class Settings:
     lake: Path
     rules: Path
     partitions: int
+    """What source topics are made with; those that exist say themselves how many they have."""
     consumer_group: str
     metrics_port: int
     """Where a consumer answers GET /metrics on loopback; 0: nowhere."""
@@ -58,7 +62,7 @@ def load(environ: dict[str, str] | None = None) -> Settings:
         smtp=env.get("LIFECYCLE_SMTP", written.get("smtp", "127.0.0.1:25")),
         lake=Path(env.get("LIFECYCLE_LAKE", str(home / "lake"))),
         rules=Path(env.get("LIFECYCLE_RULES", str(ROOT / "rules"))),
-        partitions=int(env.get("LIFECYCLE_PARTITIONS", "8")),
+        partitions=int(env.get("LIFECYCLE_PARTITIONS", written.get("partitions", PARTITIONS))),
         consumer_group=env.get("LIFECYCLE_CONSUMER_GROUP", "lifecycle"),
         metrics_port=int(env.get("LIFECYCLE_METRICS_PORT", "0")),
         timezone=bank_zone(env),
@@ -71,7 +75,7 @@ def bank_zone(environ: Mapping[str, str] = os.environ) -> ZoneInfo:
     return ZoneInfo(environ.get("LIFECYCLE_TIMEZONE", "Asia/Shanghai"))
 
 
-def _written_by_up(home: Path) -> dict[str, str]:
+def _written_by_up(home: Path) -> dict[str, Any]:
     path = home / "platform.json"
     return json.loads(path.read_text()) if path.exists() else {}
 

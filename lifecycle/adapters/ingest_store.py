@@ -25,7 +25,8 @@ from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.state import ClientState, decode_state, encode_state
 from lifecycle.errors import Fenced, NotRunning, UsageError
-from lifecycle.events import decode
+from lifecycle.events import Event, decode
+from lifecycle.inbox import identify
 from lifecycle.ports import (
     Arrived,
     Batch,
@@ -89,6 +90,24 @@ UPDATE consumer_offset AS o
   FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[])
        AS m (topic, partition, applied, quarantined, parked)
  WHERE o.consumer_group = %s AND o.topic = m.topic AND o.partition = m.partition
+"""
+
+INBOX_LOCK = "hashtext('lifecycle.inbox')"
+"""Held shared by every transaction that puts facts into the inbox, alone by a step of a purge."""
+
+RECALL_MARGIN = dt.timedelta(days=1)
+"""A fact's time may run ahead of the clock by minutes, and a day ends at another hour elsewhere."""
+
+_FORGOTTEN = """
+SELECT l.payload, c.event_key IS NOT NULL, l.topic, l.partition, l.kafka_offset
+  FROM event_log AS l LEFT JOIN inbox AS i USING (event_key)
+       LEFT JOIN correction AS c USING (event_key)
+ WHERE l.client_id = %s AND i.event_key IS NULL
+"""
+
+_REMEMBER = """
+INSERT INTO inbox (event_key, business_key, data_sha256, sequence)
+SELECT * FROM unnest(%s::bytea[], %s::bytea[], %s::bytea[], %s::bigint[]) ON CONFLICT DO NOTHING
 """
 
 _INBOX_COLUMNS = {
@@ -164,7 +183,9 @@ class PostgresIngestStore:
         code_version: str,
         rules: RuleSet,
     ) -> None:
-        self._connection = connect(database_url, options=_TIMEOUTS)
+        self._connection = connect(
+            database_url, options=_TIMEOUTS, application_name=f"lifecycle {consumer}"[:63]
+        )
         self._group = group
         self._consumer = consumer
         self._code_version = code_version
@@ -212,6 +233,38 @@ class _Unit:
         self._group = group
         self._consumer = consumer
         self._code_version = code_version
+
+    def recall(self, events: Collection[Event]) -> None:
+        # A statement of its own: what follows sees what the purge before us has committed.
+        self._cursor.execute(f"SELECT pg_advisory_xact_lock_shared({INBOX_LOCK})")
+        found = self._cursor.execute("SELECT forgotten_before FROM inbox_horizon").fetchone()
+        if found is None:
+            return
+        before = dt.datetime.combine(found[0], dt.time(), dt.UTC) + RECALL_MARGIN
+        clients = sorted({event.client_id for event in events if event.time < before})
+        if not clients:
+            return
+        self._cursor.execute(
+            "INSERT INTO inbox_recalled (client_id) SELECT * FROM unnest(%s::text[]) "
+            "ON CONFLICT DO NOTHING RETURNING client_id",
+            (clients,),
+        )
+        for (client,) in self._cursor.fetchall():
+            self._recall(client)
+
+    def _recall(self, client: str) -> None:
+        """Put the facts of a client's log that the inbox does not know into it again."""
+        self._cursor.execute(_FORGOTTEN, (client,))
+        identities = [
+            (identify(decode(payload, client.encode(), *place)), corrected)
+            for payload, corrected, *place in self._cursor.fetchall()
+        ]
+        rows = [
+            (i.event_key, None if corrected else i.business_key, i.digest, i.sequence)
+            for i, corrected in identities
+        ]
+        if rows:
+            self._cursor.execute(_REMEMBER, _columns(rows))
 
     def put(self, identities: Sequence[Identity], corrected: Collection[bytes] = ()) -> Seen:
         if corrected:
@@ -645,7 +698,7 @@ class PostgresOutbox:
     """Outbox; the rows stay locked while they are sent, so two relays never take the same ones."""
 
     def __init__(self, database_url: str) -> None:
-        self._connection = connect(database_url)
+        self._connection = connect(database_url, application_name="lifecycle relay")
 
     def publish(self, limit: int, send: Callable[[list[OutboxMessage]], None]) -> int:
         with unavailable(), self._connection.transaction(), self._connection.cursor() as cursor:

@@ -12,6 +12,7 @@ from typing import Any
 from lifecycle.alerts.alert import Repeat, canonical
 from lifecycle.clients.state import ClientState, decode_state, encode_state
 from lifecycle.errors import Fenced
+from lifecycle.events import Event
 from lifecycle.inbox import identify
 from lifecycle.ports import (
     Arrived,
@@ -69,6 +70,8 @@ class MemoryIngestStore:
         self.gaps: set[tuple[str, str]] = set()
         self.waiting: list[OutboxMessage] = []
         self.parked_ids = 0
+        self.forgotten_before: dt.datetime | None = None
+        self.recalled: set[str] = set()
         self._rules_content = dict(rules_content or {})
 
     @contextmanager
@@ -100,6 +103,14 @@ class MemoryIngestStore:
             send(batch)
             del self.waiting[: len(batch)]
         return len(batch)
+
+    def forget(self, before: dt.datetime) -> None:
+        """Forget the identities of all applied facts; those older than `before` are looked up."""
+        for _, fact in self.log:
+            identity = identify(fact.event)
+            self.ids.pop(identity.event_key, None)
+            self.keys.pop(identity.business_key, None)
+        self.forgotten_before, self.recalled = before, set()
 
     @contextmanager
     def snapshot(self) -> Iterator[MemoryIngestStore]:
@@ -138,6 +149,17 @@ class _MemoryUnit:
 
     def __init__(self, store: MemoryIngestStore) -> None:
         self._store = store
+
+    def recall(self, events: Collection[Event]) -> None:
+        store, before = self._store, self._store.forgotten_before
+        old = {event.client_id for event in events if before and event.time < before}
+        for _, fact in store.log:
+            if fact.event.client_id in old - store.recalled:
+                identity = identify(fact.event)
+                store.ids[identity.event_key] = identity.digest
+                if fact.key not in store.corrected:
+                    store.keys[identity.business_key] = identity
+        store.recalled |= old
 
     def put(self, identities: Sequence[Identity], corrected: Collection[bytes] = ()) -> Seen:
         store = self._store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
@@ -18,6 +18,9 @@ from psycopg.errors import (
 
 from lifecycle.errors import NotRunning
 from lifecycle.settings import ROOT
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 
 def connect(
@@ -56,28 +59,55 @@ def unavailable() -> Iterator[None]:
 
 def create_database(database_url: str) -> None:
     """Create the database the URL names when it does not exist yet."""
-    from sqlalchemy import URL, make_url
-
-    url: URL = make_url(database_url)
-    server = url.set(database="postgres").render_as_string(hide_password=False)
-    with connect(server, autocommit=True) as connection:
+    name = database_name(database_url)
+    with connect(other_database(database_url, "postgres"), autocommit=True) as connection:
         known = connection.execute(
-            "SELECT 1 FROM pg_database WHERE datname = %s", (url.database,)
+            "SELECT 1 FROM pg_database WHERE datname = %s", (name,)
         ).fetchone()
         if known is None:
-            name = sql.Identifier(str(url.database))
-            connection.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8'").format(name))
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} ENCODING 'UTF8'").format(sql.Identifier(name))
+            )
+
+
+def database_name(database_url: str) -> str:
+    """The database a URL names."""
+    from sqlalchemy import make_url
+
+    return str(make_url(database_url).database)
+
+
+def other_database(database_url: str, name: str) -> str:
+    """The URL of another database on the same server."""
+    from sqlalchemy import make_url
+
+    return make_url(database_url).set(database=name).render_as_string(hide_password=False)
 
 
 def migrate(database_url: str) -> None:
     """Bring the schema to the newest migration; does nothing when it is there already."""
     from alembic import command
-    from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config = _migrations()
     config.set_main_option(
         "sqlalchemy.url",
         database_url.replace("postgresql://", "postgresql+psycopg://", 1).replace("%", "%%"),
     )
     command.upgrade(config, "head")
+
+
+def newest_revision() -> str:
+    """The schema revision this code works with."""
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory.from_config(_migrations()).get_current_head()
+    assert head is not None
+    return head
+
+
+def _migrations() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    return config

@@ -12,6 +12,7 @@ from lifecycle.commands import (
     offsets,
     platform,
     quarantine,
+    recovery,
     source,
     stream,
     watch,
@@ -23,5 +24,17 @@ application = typer.Typer(
     rich_markup_mode="markdown",
     help="Event-driven client-lifecycle pipeline for a bank.",
 )
-for module in (platform, watch, source, night, client, alerts, quarantine, offsets, bench, stream):
+for module in (
+    platform,
+    watch,
+    source,
+    night,
+    client,
+    alerts,
+    quarantine,
+    offsets,
+    recovery,
+    bench,
+    stream,
+):
     module.register(application)

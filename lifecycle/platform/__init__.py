@@ -1,5 +1,16 @@
 """The platform of one machine: real broker, real database, real Airflow, supervised."""
 
-from lifecycle.platform.control import PlatformStatus, down, run_dag, status, up
+from lifecycle.platform.address import keep_partitions
+from lifecycle.platform.control import PlatformStatus, down, run_dag, status, storage, up
+from lifecycle.platform.database import binary
 
-__all__ = ["PlatformStatus", "down", "run_dag", "status", "up"]
+__all__ = [
+    "PlatformStatus",
+    "binary",
+    "down",
+    "keep_partitions",
+    "run_dag",
+    "status",
+    "storage",
+    "up",
+]

@@ -15,11 +15,11 @@ import socket
 import tempfile
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lifecycle.errors import UsageError
-from lifecycle.settings import LOOPBACK
+from lifecycle.settings import LOOPBACK, PARTITIONS
 
 PORT_NAMES = ("kafka", "controller", "airflow", "smtp", "metrics", "worker_log", "trigger_log")
 PORT_ENV = "LIFECYCLE_PORT_"
@@ -37,6 +37,8 @@ class Address:
     socket_dir: Path
     brokers: int = 1
     consumers: int = 1
+    partitions: int = PARTITIONS
+    """Of every source topic; raised by `lifecycle partitions`, never lowered."""
 
     @property
     def kafka_bootstrap(self) -> str:
@@ -98,6 +100,7 @@ def read(home: Path) -> Address | None:
         Path(written["socket_dir"]),
         written.get("brokers", 1),
         written.get("consumers", 1),
+        written.get("partitions", PARTITIONS),
     )
 
 
@@ -121,21 +124,37 @@ def create(home: Path, brokers: int | None = None, consumers: int | None = None)
         socket_dir=_socket_dir(home),
         brokers=brokers,
         consumers=consumers,
+        partitions=known.partitions if known else _partitions_wanted(),
     )
     for folder in (home, address.run, address.secrets):
         folder.mkdir(parents=True, exist_ok=True)
     address.secrets.chmod(0o700)
     _write_secrets(address)
+    _write(address)
+    return address
+
+
+def keep_partitions(home: Path, partitions: int) -> None:
+    """Write down that the source topics have this many; does nothing where no platform is."""
+    known = read(home)
+    if known:
+        _write(replace(known, partitions=partitions))
+
+
+def _write(address: Address) -> None:
     written = asdict(address) | {
-        "home": str(home),
+        "home": str(address.home),
         "socket_dir": str(address.socket_dir),
         "database_url": address.database_url("bank"),
         "kafka_bootstrap": address.kafka_bootstrap,
         "airflow_url": address.airflow_url,
         "smtp": f"{LOOPBACK}:{address.ports['smtp']}",
     }
-    write_atomically(home / "platform.json", json.dumps(written, indent=2))
-    return address
+    write_atomically(address.home / "platform.json", json.dumps(written, indent=2))
+
+
+def _partitions_wanted() -> int:
+    return int(os.environ.get("LIFECYCLE_PARTITIONS", PARTITIONS))
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:

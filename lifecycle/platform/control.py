@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,37 @@ def status(home: Path) -> PlatformStatus:
         urls={"airflow": address.airflow_url},
         log_in={"user": "admin", "passwords": str(address.passwords)},
     )
+
+
+@contextmanager
+def storage(home: Path, progress: Progress = lambda part, detail: None) -> Iterator[None]:
+    """The database and the brokers alone, for the length of the block.
+
+    Starts them when nothing runs here, and stops them again. Raises UsageError, naming them, when
+    parts are up that read or write facts.
+    """
+    known = addresses.read(home)
+    if known is None or not _supervisor_alive(known):
+        address = addresses.create(home)
+        brokers = {addresses.numbered("broker", node) for node in range(1, address.brokers + 1)}
+        up(home, {"database", *brokers}, progress)
+        try:
+            yield
+        finally:
+            down(home, progress)
+        return
+    at_work = [name for name, part in _read_status(known).items() if _works(name, part)]
+    if at_work:
+        raise UsageError(
+            f"{', '.join(at_work)} of the platform in {home} are running: run `lifecycle down`, "
+            "restore, then run `lifecycle up`."
+        )
+    yield
+
+
+def _works(name: str, part: dict[str, Any]) -> bool:
+    """Whether this part is there to read or write facts."""
+    return part["pid"] is not None and name.startswith(("consumer", "relay", "airflow"))
 
 
 def run_dag(home: Path, dag_id: str, conf: dict[str, str], seconds_max: float = 240) -> str:

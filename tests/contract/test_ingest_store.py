@@ -16,6 +16,7 @@ from lifecycle.adapters.ingest_store import (
 )
 from lifecycle.adapters.memory import MemoryIngestStore
 from lifecycle.adapters.quarantine_store import QuarantineStore
+from lifecycle.adapters.retention import Retention
 from lifecycle.alerts.decide import Decider
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.cache import Cache
@@ -49,14 +50,29 @@ class Kit:
     """One adapter set behind the ports."""
 
     def __init__(
-        self, store: Any, book: Any, outbox: Any, log: Any, quarantine: Any = None
+        self,
+        store: Any,
+        book: Any,
+        outbox: Any,
+        log: Any,
+        quarantine: Any = None,
+        retention: Any = None,
     ) -> None:
         self.store, self.book, self.outbox, self.log = store, book, outbox, log
-        self.quarantine = quarantine
+        self.quarantine, self.retention = quarantine, retention
 
     def first_held(self) -> int:
         """The id of the oldest record in quarantine."""
         return 0 if isinstance(self.store, MemoryIngestStore) else 1
+
+    def purge(self) -> int | None:
+        """Forget all there is to forget; the number of facts, where it is counted."""
+        if isinstance(self.store, MemoryIngestStore):
+            self.store.forget(NOW + dt.timedelta(days=3_650))
+            return None
+        tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=2)
+        done = self.retention.purge(tomorrow, DAY, DAY, lambda now: None)
+        return int(done.inbox)
 
     def asked(self, quarantine_id: int) -> Release:
         """A request for that record, as a second person approves it."""
@@ -81,8 +97,11 @@ def kit(request: pytest.FixtureRequest, rule_set: RuleSet) -> Iterator[Kit]:
     query(configured, "DELETE FROM consumer_offset RETURNING 1")
     outbox, log = PostgresOutbox(configured.database_url), PostgresEventLog(configured.database_url)
     quarantine = QuarantineStore(configured.database_url)
-    yield Kit(store, PostgresOffsetBook(configured.database_url), outbox, log, quarantine)
-    for adapter in (store, outbox, log, quarantine):
+    retention = Retention(configured.database_url)
+    yield Kit(
+        store, PostgresOffsetBook(configured.database_url), outbox, log, quarantine, retention
+    )
+    for adapter in (store, outbox, log, quarantine, retention):
         adapter.close()
 
 
@@ -307,3 +326,107 @@ def test_a_record_that_is_still_bad_is_not_released(kit: Kit, rules: Decider) ->
     take(kit, rules, [bad])
     with pytest.raises(AnswerIsNo, match="UNPARSABLE"):
         release(prepared([bad], NOW), kit.asked(kit.first_held()), store=kit.store, rules=rules)
+
+
+def test_what_the_inbox_forgot_is_still_known(kit: Kit, rules: Decider) -> None:
+    """The same fact, the same data under another id, an id with other data, a correction, an
+    older version: after a purge each is judged as before it."""
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    first = outgoing(posted(1, amount="10.00"), sequence=2)
+    opening = outgoing(opened(), sequence=1)
+    take(kit, rules, records([opening, first]))
+
+    def again(offset: int, value: bytes) -> Any:
+        return take(kit, rules, [Record(PLACE[0], 0, offset, b"C1", value)])
+
+    def version(offset: int, amount: str, sequence: int, source: str) -> Any:
+        fact = posted(1, amount=amount)
+        out = encode(fact, source=source, client_id="C1", time=at(DAY), sequence=sequence)
+        return again(offset, out.value)
+
+    assert kit.purge() in (None, 2)
+    assert again(2, first.value).moves[0].duplicates == 1
+    kit.purge()
+    assert version(3, "10.00", 9, "/again").moves[0].duplicates == 1
+    kit.purge()
+    reused = first.value.replace(b'"10.00"', b'"11.00"')
+    assert [held.reason for held in again(4, reused).quarantined] == ["ID_REUSE"]
+    kit.purge()
+    correction = version(5, "20.00", 3, "/corrected")
+    assert [fact.event.correction for fact in correction.facts] == [True]
+    assert kit.purge() in (None, 3)
+    assert again(6, first.value).moves[0].duplicates == 1, "the corrected version is known too"
+    kit.purge()
+    late = version(7, "30.00", 1, "/older")
+    assert [held.reason for held in late.quarantined] == ["IDEMPOTENCY_CONFLICT"]
+    with kit.log.snapshot():
+        proof = compare(
+            rebuild(kit.log.facts(), {rules.rules_hash: rules}),
+            kit.log.states(),
+            kit.log.alerts(),
+        )
+    assert (proof.equal, proof.events) == (True, 3), proof.differences
+
+
+def test_a_fact_that_waits_is_not_forgotten(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    early = outgoing(posted(1))
+    take(kit, rules, records([early]))
+    assert kit.purge() in (None, 0)
+    again = take(kit, rules, [Record(PLACE[0], 0, 1, b"C1", early.value)])
+    assert (again.moves[0].duplicates, again.moves[0].parked) == (1, 0)
+    released = take(kit, rules, [Record(PLACE[0], 0, 2, b"C1", outgoing(opened()).value)])
+    assert len(released.facts) == 2
+
+
+def test_nothing_is_looked_up_before_anything_was_forgotten(
+    request: pytest.FixtureRequest, kit: Kit, rules: Decider
+) -> None:
+    if kit.retention is None:
+        return
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    take(kit, rules, records([outgoing(opened())]))
+    today = dt.datetime.now(dt.UTC).date()
+    done = kit.retention.purge(today - dt.timedelta(days=2), DAY, DAY, lambda now: None)
+    configured = request.getfixturevalue("clean")
+    assert (done.inbox, query(configured, "SELECT * FROM inbox_horizon")) == (0, [])
+
+
+def test_a_purge_takes_only_what_has_left_the_outbox(kit: Kit, rules: Decider) -> None:
+    if kit.retention is None:
+        return  # the outbox in memory keeps nothing that has left
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    take(kit, rules, records([outgoing(opened()), outgoing(posted(balance_after="-9.00"))]))
+    after = NOW.date() + dt.timedelta(days=1)
+
+    def purge() -> tuple[int, int]:
+        done = kit.retention.purge(DAY, after, NOW.date(), lambda now: None)
+        return done.outbox, done.outbox_waiting
+
+    assert purge() == (0, 1), "it waits, however old it is"
+    sent: list[Any] = []
+    assert kit.outbox.publish(10, sent.extend) == 1
+    assert kit.retention.count(DAY, after).outbox == 1
+    assert purge() == (1, 0)
+    assert kit.retention.count(DAY, after).outbox == 0
+
+
+def test_days_of_the_outbox_are_dropped_whole(kit: Kit, rules: Decider) -> None:
+    if kit.retention is None:
+        return
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    day = NOW.date() + dt.timedelta(days=3)
+    assert kit.retention.prepare_days(day) >= 1
+    assert kit.retention.prepare_days(day) == 0
+    ready = prepared(
+        records([outgoing(opened()), outgoing(posted(balance_after="-9.00"))]),
+        NOW + dt.timedelta(days=3),
+    )
+    commit(ready, kit.book.offsets(GROUP), store=kit.store, rules=rules, cache=Cache())
+    later = day + dt.timedelta(days=1)
+    done = kit.retention.purge(DAY, later, later, lambda now: None)
+    assert (done.outbox, done.outbox_waiting) == (0, 1)
+    assert kit.outbox.publish(10, list) == 1
+    done = kit.retention.purge(DAY, later, later, lambda now: None)
+    assert (done.outbox, done.outbox_waiting) == (1, 0)
+    assert done.outbox_days >= 1

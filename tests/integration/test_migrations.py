@@ -1,0 +1,55 @@
+"""The newest migration on a database that is in use: rows stay, numbers go on, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from lifecycle.adapters.postgres import create_database, other_database
+from lifecycle.settings import ROOT, Settings
+
+pytestmark = pytest.mark.integration
+
+INSERT = (
+    "INSERT INTO outbox (topic, key, value, created_at) "
+    "VALUES ('bank.alert.v1', %s, 'x', now() - interval '1 year') RETURNING outbox_id"
+)
+
+
+@pytest.fixture
+def other(scratch: Settings) -> Iterator[str]:
+    """The URL of an empty database of its own."""
+    url = other_database(scratch.database_url, "migrated")
+    create_database(url)
+    yield url
+    with psycopg.connect(scratch.database_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE migrated WITH (FORCE)")
+
+
+def to(url: str, revision: str, move: str = "upgrade") -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    driver = url.replace("postgresql://", "postgresql+psycopg://").replace("%", "%%")
+    config.set_main_option("sqlalchemy.url", driver)
+    getattr(command, move)(config, revision)
+
+
+def test_the_outbox_keeps_its_messages_and_its_numbers(other: str) -> None:
+    def ask(query: str, *parameters: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(other, autocommit=True) as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    to(other, "0003")
+    assert [ask(INSERT, key) for key in "ab"] == [[(1,)], [(2,)]]
+    to(other, "0004")
+    assert ask("SELECT outbox_id, key FROM outbox ORDER BY 1") == [(1, "a"), (2, "b")]
+    assert ask(INSERT, "c") == [(3,)]
+    to(other, "0003", "downgrade")
+    assert ask("SELECT outbox_id, key FROM outbox ORDER BY 1") == [(1, "a"), (2, "b"), (3, "c")]
+    assert ask(INSERT, "d") == [(4,)]
+    to(other, "head")
+    assert ask("SELECT count(*) FROM outbox") == [(4,)]
