@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
+import numpy as np
 import pandas as pd
 
 from lifecycle.ports import Action, Failure, Verdict
@@ -129,9 +130,11 @@ def _suite_of(name: str, rules: tuple[Rule, ...], doubted: tuple[str, ...]) -> g
 
 def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
     """Columns as a frame. Expectations skip missing values, so a missing check counts as failed."""
-    frame = pd.DataFrame(dict(columns))
+    # Most check columns are one and the same list, so it is converted once.
+    arrays = {id(values): np.asarray(values) for values in columns.values()}
+    frame = pd.DataFrame({name: arrays[id(values)] for name, values in columns.items()})
     for name in frame.columns:
-        if name.startswith("ck_"):
+        if name.startswith("ck_") and frame[name].dtype != bool:
             frame[name] = frame[name].eq(True)
     return frame
 

@@ -6,6 +6,7 @@ It touches no store, so it may run while the batch before is being written.
 from __future__ import annotations
 
 import datetime as dt
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -103,15 +104,10 @@ def _whole(
     events: Mapping[int, Event], identities: Mapping[int, Identity], rows: int, now: dt.datetime
 ) -> dict[str, Sequence[Any]]:
     """Columns that say something about the batch as a whole; a refused row is told by its place."""
-    keys, digests = list(range(rows)), list(range(rows))
     on_time, in_sequence = [True] * rows, [True] * rows
     last: dict[str, int] = {}
     late = now - LATE
-    as_int = int.from_bytes
     for i, event in events.items():
-        identity = identities[i]
-        keys[i] = as_int(identity.event_key[:8], signed=True)
-        digests[i] = as_int(identity.digest[:8], signed=True)
         if event.time < late and not event.source.startswith("/replay/"):
             on_time[i] = False
         if event.sequence:
@@ -120,11 +116,18 @@ def _whole(
                 in_sequence[i] = False
             last[event.client_id] = event.sequence
     return {
-        "event_key": keys,
-        "digest": digests,
+        "event_key": _numbers([identity.event_key for identity in identities.values()], rows),
+        "digest": _numbers([identity.digest for identity in identities.values()], rows),
         "is_on_time": on_time,
         "is_in_sequence": in_sequence,
     }
+
+
+def _numbers(digests: Sequence[bytes], rows: int) -> Sequence[int]:
+    """The first eight bytes of each as a number, which the gate counts faster than bytes; rows
+    without one are numbered from 0."""
+    width = len(digests[0]) // 8 if digests else 1
+    return array("q", b"".join(digests))[::width] + array("q", range(rows - len(digests)))
 
 
 def _last(stops: Mapping[Place, tuple[int, Stop]], record: Record, position: int) -> int:
