@@ -22,9 +22,15 @@ import msgspec
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import (
+    CorruptRecordError,
+    KafkaError,
+    LogTruncationError,
+    OffsetOutOfRangeError,
+)
 from kafka.structs import OffsetAndMetadata
 
+from consumers.damage import Damage
 from consumers.metrics import Metrics
 from consumers.topics import no_broker
 from lifecycle.alerts.decide import Decider
@@ -34,9 +40,9 @@ from lifecycle.errors import Fenced, NotRunning, OffsetImpossible
 from lifecycle.events import SOURCE_TOPICS
 from lifecycle.intake import Prepared, prepare, raw_columns
 from lifecycle.limits import Limits
-from lifecycle.offsets import problem
+from lifecycle.offsets import cut, damaged, problem
 from lifecycle.pipeline import commit
-from lifecycle.ports import Batch, Gate, IngestStore, OffsetBook, Record
+from lifecycle.ports import Batch, Gate, IngestStore, OffsetBook, Record, Stop
 
 log = structlog.get_logger()
 
@@ -52,6 +58,8 @@ STOPS_SECONDS = 0.5
 """How often a consumer with stopped partitions asks whether a person let them go on."""
 RECONNECT_SECONDS_MIN = 0.5
 RECONNECT_SECONDS_MAX = 10.0
+LEAVE_MS = 5_000
+"""How long a member that ends tries to tell the group, so that nobody waits for it."""
 
 
 class PollableConsumer(Protocol):
@@ -118,6 +126,10 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.stopped = set()
         self.stop({place for place in taken if place in stops})
 
+    def keep_stopped(self, stops: Sequence[Stop], now: dt.datetime) -> None:
+        """Let the rows say that these partitions are not read on, and why."""
+        self._book.stop(self._group, stops, now)
+
     def stop(self, places: set[tuple[str, int]]) -> None:
         """Read these partitions no further."""
         assert self.consumer is not None
@@ -155,6 +167,7 @@ class Loop:
         rules: Decider,
         limits: Limits,
         metrics: Metrics,
+        find_damage: Callable[[Mapping[tuple[str, int], int]], Sequence[Damage]],
         heartbeat: Path | None = None,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
@@ -167,6 +180,7 @@ class Loop:
         self._limits = limits
         self._breaker = Breaker(limits)
         self._metrics = metrics
+        self._find_damage = find_damage
         self._heartbeat = heartbeat
         self._clock = clock
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
@@ -178,18 +192,24 @@ class Loop:
     def run(self, stop: threading.Event) -> None:
         self._warm_up()
         self.join()
-        while not stop.is_set():
-            faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
-            if self._heartbeat:
-                self._heartbeat.touch()
-            self._metrics.turned(len(self._owned.cache.states), len(self._owned.stopped))
-            self.step()
-        self._written()
-        faulthandler.cancel_dump_traceback_later()
+        try:
+            while not stop.is_set():
+                faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
+                if self._heartbeat:
+                    self._heartbeat.touch()
+                self._metrics.turned(len(self._owned.cache.states), len(self._owned.stopped))
+                self.step()
+            self._written()
+        finally:
+            # Also when an error ends it: a member that did not leave is waited for by the others.
+            self._leave()
+            faulthandler.cancel_dump_traceback_later()
+
+    def _leave(self) -> None:
         self._writer.shutdown()
         if self._store:
             self._store.close()
-        self._consumer.close(autocommit=False)
+        self._consumer.close(autocommit=False, timeout_ms=LEAVE_MS)
 
     def join(self) -> None:
         """Become a member of the group."""
@@ -213,6 +233,13 @@ class Loop:
             polled = self._consumer.poll(timeout_ms=timeout, max_records=BATCH_RECORDS_MAX)
         except OffsetOutOfRangeError as error:
             raise self._impossible(error) from error
+        except LogTruncationError as error:
+            cuts = error.divergent_offsets
+            self._stop_reading(error, lambda: [self._cut(tp, at) for tp, at in cuts.items()])
+            return []
+        except CorruptRecordError as error:
+            self._stop_reading(error, self._damaged)
+            return []
         if self._owned.error:
             raise self._owned.error
         records: list[Record] = []
@@ -226,6 +253,25 @@ class Loop:
                     if r.offset >= start
                 ]
         return records
+
+    def _stop_reading(self, error: KafkaError, find: Callable[[], Sequence[Stop]]) -> None:
+        """Stop partitions that cannot be read on, where they stand; the others flow.
+
+        What was read before is stored first. The client must not be polled after such an error,
+        so a new member takes its place.
+        """
+        log.warning("cannot_read", reason=str(error))
+        if self._written():
+            try:
+                stops = find()
+                self._owned.keep_stopped(stops, self._clock())
+            except NotRunning as away:
+                log.warning("stops_unknown", reason=str(away))  # the new member will see the same
+            else:
+                for stop in stops:
+                    log.error("partition_stopped", **msgspec.structs.asdict(stop))
+        self._consumer.close(autocommit=False, timeout_ms=LEAVE_MS)
+        self.join()
 
     def _prepare(self, records: Sequence[Record]) -> Prepared:
         prepared = prepare(
@@ -347,10 +393,25 @@ class Loop:
     def _impossible(self, error: OffsetOutOfRangeError) -> OffsetImpossible:
         """The exact range that is lost or impossible, asked of the broker now."""
         tp, offset = next(iter(error.args[0].items()))
+        return OffsetImpossible(self._problem(tp, offset) or f"{tp}: {error}")
+
+    def _problem(self, tp: TopicPartition, offset: int) -> str | None:
         start = self._consumer.beginning_offsets([tp])[tp]
         end = self._consumer.end_offsets([tp])[tp]
+        return problem((tp.topic, tp.partition), offset, start, end)
+
+    def _cut(self, tp: TopicPartition, at: OffsetAndMetadata | None) -> Stop:
+        """The log lost its end, and may have grown again since."""
         place = (tp.topic, tp.partition)
-        return OffsetImpossible(problem(place, offset, start, end) or f"{tp}: {error}")
+        stored = self._owned.next[place]
+        why = self._problem(tp, stored) or cut(place, stored, at.offset if at else None)
+        return Stop(*place, why)
+
+    def _damaged(self) -> list[Stop]:
+        return [
+            Stop(d.topic, d.partition, damaged((d.topic, d.partition), d.first, d.behind))
+            for d in self._find_damage(self._owned.next)
+        ]
 
 
 def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> KafkaConsumer:
