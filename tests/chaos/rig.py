@@ -150,7 +150,7 @@ class Rig:
                 "LIFECYCLE_DATABASE_URL": chosen.database_url,
                 "LIFECYCLE_KAFKA_BOOTSTRAP": chosen.kafka_bootstrap,
                 "LIFECYCLE_CONSUMER_GROUP": chosen.consumer_group,
-            "LIFECYCLE_PARTITIONS": str(chosen.partitions),
+                "LIFECYCLE_PARTITIONS": str(chosen.partitions),
                 **environment,
             },
         )
