@@ -58,6 +58,8 @@ STOPS_SECONDS = 0.5
 """How often a consumer with stopped partitions asks whether a person let them go on."""
 RECONNECT_SECONDS_MIN = 0.5
 RECONNECT_SECONDS_MAX = 10.0
+METADATA_MS = 30_000
+"""How soon partitions are noticed that a topic got meanwhile; the client's default is 5 minutes."""
 LEAVE_MS = 5_000
 """How long a member that ends tries to tell the group, so that nobody waits for it."""
 
@@ -109,6 +111,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Go to the stored offsets of these partitions. Raises OffsetImpossible for a missing row."""
         assert self.consumer is not None
         rows = self._book.offsets(self._group)
+        rows |= self._begin({(tp.topic, tp.partition) for tp in partitions} - rows.keys(), rows)
         stops = self._book.stops(self._group)
         self.cache = Cache()
         taken = {}
@@ -125,6 +128,21 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.next = taken
         self.stopped = set()
         self.stop({place for place in taken if place in stops})
+
+    def _begin(
+        self, missing: set[tuple[str, int]], rows: Mapping[tuple[str, int], int]
+    ) -> dict[tuple[str, int], int]:
+        """Rows for partitions that a topic has got since it was first read.
+
+        Nothing of them was read, so they begin at offset 0, and when that is not kept any more the
+        fetch says what is lost. A topic without any row is another matter: a database was lost.
+        """
+        known = {topic for topic, _ in rows}
+        added = {place: 0 for place in missing if place[0] in known}
+        if added:
+            self._book.create_offsets(self._group, added)
+            log.info("partitions_added", places=sorted(added))
+        return added
 
     def keep_stopped(self, stops: Sequence[Stop], now: dt.datetime) -> None:
         """Let the rows say that these partitions are not read on, and why."""
@@ -427,6 +445,7 @@ def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> 
             max_poll_records=BATCH_RECORDS_MAX,
             fetch_max_wait_ms=50,
             session_timeout_ms=30_000,
+            metadata_max_age_ms=METADATA_MS,
         )
     except KafkaError as error:
         raise no_broker(bootstrap_servers, error) from error
