@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, KafkaError
 
-from consumers.topics import ANSWER_MS, reader
+from consumers.topics import ANSWER_MS, no_broker, reader
 
 PROBES_MAX = 10
 """Polls without an answer after which an offset counts as readable: nothing says it is not."""
@@ -37,6 +37,8 @@ def find_damage(bootstrap_servers: str, positions: Mapping[tuple[str, int], int]
             for tp, first in places.items()
             if not _reads(consumer, tp, first, ends[tp])
         ]
+    except KafkaError as error:
+        raise no_broker(bootstrap_servers, error) from error
     finally:
         consumer.close()
 

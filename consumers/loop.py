@@ -30,6 +30,7 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata
 
+from consumers.client_log import show_client_warnings
 from consumers.damage import Damage
 from consumers.metrics import Metrics
 from consumers.topics import no_broker
@@ -208,6 +209,7 @@ class Loop:
         self._reconnect_seconds = RECONNECT_SECONDS_MIN
 
     def run(self, stop: threading.Event) -> None:
+        show_client_warnings()
         self._warm_up()
         self.join()
         try:
@@ -309,7 +311,9 @@ class Loop:
         owned = self._owned
         ends = {(r.topic, r.partition): r.offset + 1 for r in prepared.records}
         if not ends.keys() <= owned.next.keys():
-            return  # the partitions went to another consumer while the batch was prepared
+            # They went to another consumer while the batch was prepared; it reads them again.
+            log.warning("batch_discarded", records=len(prepared.records))
+            return
         starts = dict(owned.next)
         owned.next.update(ends)
         assert self._store is not None
@@ -428,7 +432,7 @@ class Loop:
     def _damaged(self) -> list[Stop]:
         return [
             Stop(d.topic, d.partition, damaged((d.topic, d.partition), d.first, d.behind))
-            for d in self._find_damage(self._owned.next)
+            for d in self._find_damage(dict(self._owned.next))
         ]
 
 
