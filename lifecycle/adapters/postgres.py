@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.errors import (
     DeadlockDetected,
+    IdleInTransactionSessionTimeout,
     LockNotAvailable,
     QueryCanceled,
     SerializationFailure,
@@ -43,7 +44,11 @@ def unavailable() -> Iterator[None]:
         yield
     except (DeadlockDetected, LockNotAvailable, SerializationFailure, QueryCanceled):
         raise
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        IdleInTransactionSessionTimeout,  # the session is gone with it
+    ) as error:
         raise NotRunning(
             f"The database went away in the middle of a transaction: {error}"
         ) from error
