@@ -454,5 +454,8 @@ def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> 
     except KafkaError as error:
         raise no_broker(bootstrap_servers, error) from error
     ownership.consumer = consumer
+    # A leader that knows no partitions yet assigns none and has to begin again, and now and then
+    # the client does not come back from that: so let it know them before it joins.
+    consumer.topics()
     consumer.subscribe(list(SOURCE_TOPICS), listener=ownership)
     return consumer
