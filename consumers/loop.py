@@ -22,9 +22,16 @@ import msgspec
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import (
+    CorruptRecordError,
+    KafkaError,
+    LogTruncationError,
+    OffsetOutOfRangeError,
+)
 from kafka.structs import OffsetAndMetadata
 
+from consumers.client_log import show_client_warnings
+from consumers.damage import Damage
 from consumers.metrics import Metrics
 from consumers.topics import METADATA_MS, no_broker
 from lifecycle.alerts.decide import Decider
@@ -34,9 +41,9 @@ from lifecycle.errors import Fenced, NotRunning, OffsetImpossible
 from lifecycle.events import SOURCE_TOPICS
 from lifecycle.intake import Prepared, prepare, raw_columns
 from lifecycle.limits import Limits
-from lifecycle.offsets import problem
+from lifecycle.offsets import cut, damaged, problem
 from lifecycle.pipeline import commit
-from lifecycle.ports import Batch, Gate, IngestStore, OffsetBook, Record
+from lifecycle.ports import Batch, Gate, IngestStore, OffsetBook, Record, Stop
 
 log = structlog.get_logger()
 
@@ -59,6 +66,8 @@ REJOIN_SECONDS = 15
 poll ends between the two answers of a rebalance, kafka-python 3.0.12 drops the second one."""
 RECONNECT_SECONDS_MIN = 0.5
 RECONNECT_SECONDS_MAX = 10.0
+LEAVE_MS = 5_000
+"""How long a member that ends tries to tell the group, so that nobody waits for it."""
 
 
 class PollableConsumer(Protocol):
@@ -171,6 +180,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _take(self, partitions: Any) -> None:
         rows = self._book.offsets(self._group)
+        rows |= self._begin({(tp.topic, tp.partition) for tp in partitions} - rows.keys(), rows)
         stops = self._book.stops(self._group)
         taken = {}
         for tp in partitions:
@@ -185,6 +195,28 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
             taken[place] = rows[place]
         self._own(taken)
         self._stop({place for place in taken if place in stops})
+
+    def _begin(
+        self, missing: set[tuple[str, int]], rows: Mapping[tuple[str, int], int]
+    ) -> dict[tuple[str, int], int]:
+        """Rows for partitions that a topic has got since it was first read: those behind its last.
+
+        Nothing of them was read, so they begin at offset 0, and when that is not kept any more the
+        fetch says what is lost. A row missing before the last, or every row of a topic, is another
+        matter: it was there and is lost.
+        """
+        last: dict[str, int] = {}
+        for topic, partition in rows:
+            last[topic] = max(partition, last.get(topic, 0))
+        added = {place: 0 for place in missing if place[1] > last.get(place[0], place[1])}
+        if added:
+            self._book.create_offsets(self._group, added)
+            log.info("partitions_added", places=sorted(added))
+        return added
+
+    def keep_stopped(self, stops: Sequence[Stop], now: dt.datetime) -> None:
+        """Let the rows say that these partitions are not read on, and why."""
+        self._book.stop(self._group, stops, now)
 
     def stop(self, places: set[tuple[str, int]]) -> None:
         """Read these partitions no further."""
@@ -228,6 +260,7 @@ class Loop:
         rules: Decider,
         limits: Limits,
         metrics: Metrics,
+        find_damage: Callable[[Mapping[tuple[str, int], int]], Sequence[Damage]],
         heartbeat: Path | None = None,
         poll_interval_max: float = MAX_POLL_INTERVAL_SECONDS,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
@@ -241,6 +274,7 @@ class Loop:
         self._limits = limits
         self._breaker = Breaker(limits)
         self._metrics = metrics
+        self._find_damage = find_damage
         self._heartbeat = heartbeat
         self._poll_interval_max = poll_interval_max
         self._clock = clock
@@ -251,20 +285,31 @@ class Loop:
         self._reconnect_seconds = RECONNECT_SECONDS_MIN
 
     def run(self, stop: threading.Event) -> None:
+        show_client_warnings()
         self._warm_up()
         self.join()
-        while not stop.is_set():
-            faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
-            if self._heartbeat:
-                self._heartbeat.touch()
-            self._metrics.turned(len(self._owned.cache.states), len(self._owned.stopped))
-            self.step()
-        self._written()
-        faulthandler.cancel_dump_traceback_later()
+        try:
+            while not stop.is_set():
+                faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
+                if self._heartbeat:
+                    self._heartbeat.touch()
+                self._metrics.turned(len(self._owned.cache.states), len(self._owned.stopped))
+                self.step()
+            self._written()
+        finally:
+            # Also when an error ends it: a member that did not leave is waited for by the others.
+            self._leave()
+            faulthandler.cancel_dump_traceback_later()
+
+    def _leave(self) -> None:
         self._writer.shutdown()
         if self._store:
             self._store.close()
-        self._consumer.close(autocommit=False)
+        self._consumer.close(autocommit=False, timeout_ms=LEAVE_MS)
+
+    def _join_anew(self) -> None:
+        self._consumer.close(autocommit=False, timeout_ms=LEAVE_MS)
+        self.join()
 
     def join(self) -> None:
         """Become a member of the group."""
@@ -311,6 +356,30 @@ class Loop:
             return self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
         except OffsetOutOfRangeError as error:
             raise self._impossible(error) from error
+        except LogTruncationError as error:
+            cuts = error.divergent_offsets
+            self._stop_reading(error, lambda: self._cut(cuts))
+        except CorruptRecordError as error:
+            self._stop_reading(error, self._damaged)
+        return {}
+
+    def _stop_reading(self, error: KafkaError, find: Callable[[], Sequence[Stop]]) -> None:
+        """Stop partitions that cannot be read on, where they stand; the others flow.
+
+        What was read before is stored first. The client must not be polled after such an error,
+        so a new member takes its place.
+        """
+        log.warning("cannot_read", reason=str(error))
+        if self._written():
+            try:
+                stops = find()
+                self._owned.keep_stopped(stops, self._clock())
+            except NotRunning as away:
+                log.warning("stops_unknown", reason=str(away))  # the new member will see the same
+            else:
+                for stop in stops:
+                    log.error("partition_stopped", **msgspec.structs.asdict(stop))
+        self._join_anew()
 
     def _prepare(self, records: Sequence[Record]) -> Prepared:
         prepared = prepare(
@@ -329,8 +398,11 @@ class Loop:
         """Start writing; the owned offsets run ahead of the rows by this one batch."""
         ends = {(r.topic, r.partition): r.offset + 1 for r in prepared.records}
         starts = self._owned.advance(ends)
-        if starts is not None:
-            self._writing = self._writer.submit(self._commit, prepared, starts, polled_at)
+        if starts is None:
+            # They went to another consumer while the batch was prepared; it reads them again.
+            log.warning("batch_discarded", records=len(prepared.records))
+            return
+        self._writing = self._writer.submit(self._commit, prepared, starts, polled_at)
 
     def _commit(
         self, prepared: Prepared, starts: Mapping[tuple[str, int], int], polled_at: float
@@ -370,8 +442,7 @@ class Loop:
         if since is None or time.monotonic() - since < REJOIN_SECONDS:
             return
         log.warning("joins_anew", seconds_without_partitions=REJOIN_SECONDS)
-        self._consumer.close(autocommit=False)
-        self.join()
+        self._join_anew()
 
     def _look_at_stops(self) -> None:
         if not self._owned.stopped or self._writing or time.monotonic() < self._stops_due:
@@ -441,10 +512,29 @@ class Loop:
     def _impossible(self, error: OffsetOutOfRangeError) -> OffsetImpossible:
         """The exact range that is lost or impossible, asked of the broker now."""
         tp, offset = next(iter(error.args[0].items()))
+        return OffsetImpossible(self._problem(tp, offset) or f"{tp}: {error}")
+
+    def _problem(self, tp: TopicPartition, offset: int) -> str | None:
         start = self._consumer.beginning_offsets([tp])[tp]
         end = self._consumer.end_offsets([tp])[tp]
-        place = (tp.topic, tp.partition)
-        return OffsetImpossible(problem(place, offset, start, end) or f"{tp}: {error}")
+        return problem((tp.topic, tp.partition), offset, start, end)
+
+    def _cut(self, cuts: Mapping[TopicPartition, OffsetAndMetadata | None]) -> list[Stop]:
+        """The logs lost their ends, and may have grown again since."""
+        stops = []
+        for tp, at in cuts.items():
+            place = (tp.topic, tp.partition)
+            stored = self._owned.next.get(place)
+            if stored is not None:
+                why = self._problem(tp, stored) or cut(place, stored, at.offset if at else None)
+                stops.append(Stop(*place, why))
+        return stops
+
+    def _damaged(self) -> list[Stop]:
+        return [
+            Stop(d.topic, d.partition, damaged((d.topic, d.partition), d.first, d.behind))
+            for d in self._find_damage(dict(self._owned.next))
+        ]
 
 
 def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> KafkaConsumer:
@@ -466,5 +556,8 @@ def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> 
     except KafkaError as error:
         raise no_broker(bootstrap_servers, error) from error
     ownership.consumer = consumer
+    # A leader that knows no partitions yet assigns none and has to begin again, and now and then
+    # the client does not come back from that: so let it know them before it joins.
+    consumer.topics()
     consumer.subscribe(list(SOURCE_TOPICS), listener=ownership)
     return consumer

@@ -131,6 +131,7 @@ def decide_offset(
 
 def consume(settings: Settings, stop: threading.Event) -> None:
     """Run one consumer until `stop` is set."""
+    from consumers.damage import find_damage
     from consumers.lag import lag
     from consumers.loop import Loop, Ownership, kafka_consumer
     from consumers.metrics import Metrics
@@ -161,6 +162,7 @@ def consume(settings: Settings, stop: threading.Event) -> None:
         rules=decider(rule_set),
         limits=ingest_limits(settings),
         metrics=metrics,
+        find_damage=lambda positions: find_damage(settings.kafka_bootstrap, positions),
         heartbeat=_heartbeat(),
     ).run(stop)
 

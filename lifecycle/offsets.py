@@ -9,9 +9,7 @@ def problem(place: tuple[str, int], stored: int | None, log_start: int, log_end:
     `stored` is the next offset to read, None when there is no row; the log holds the offsets
     [log_start, log_end).
     """
-    topic, partition = place
-    where = f"{topic} partition {partition}"
-    decide = f"`lifecycle offsets set {topic} {partition} OFFSET --reason ...`"
+    where, decide = _names(place)
     if stored is None:
         return (
             f"{where} has no offset row, so nothing says what of {log_start:,}..{log_end - 1:,} was "
@@ -31,3 +29,33 @@ def problem(place: tuple[str, int], stored: int | None, log_start: int, log_end:
             f"read, {decide} (0); what was read before is recognised."
         )
     return None
+
+
+def damaged(place: tuple[str, int], first: int, behind: int) -> str:
+    """The sentence for records [first, behind) that the log holds and nobody can read."""
+    where, decide = _names(place)
+    return (
+        f"{where}: the {behind - first:,} records {first:,}..{behind - 1:,} are damaged in the "
+        f"broker's log, their checksum fails: put the log back from a copy and resume, or give "
+        f"them up with {decide} ({behind:,})."
+    )
+
+
+def cut(place: tuple[str, int], stored: int, kept: int | None) -> str:
+    """The sentence for a log that lost its end at `kept` (None: unknown) and has grown again."""
+    where, decide = _names(place)
+    since = f"from {kept:,} on" if kept is not None else "in part"
+    return (
+        f"{where}: the log lost its end after it was read up to {stored - 1:,}, and holds other "
+        f"records now {since}: if they have to be read, {decide} ({kept or 0:,}); what was read "
+        "before is recognised."
+    )
+
+
+def _names(place: tuple[str, int]) -> tuple[str, str]:
+    """What a partition is called, and the command that decides about it."""
+    topic, partition = place
+    return (
+        f"{topic} partition {partition}",
+        f"`lifecycle offsets set {topic} {partition} OFFSET --reason ...`",
+    )

@@ -287,7 +287,10 @@ class OffsetBook(Protocol):
         """(topic, partition) -> next offset, for every partition of the group."""
 
     def stops(self, group: str) -> dict[tuple[str, int], str]:
-        """(topic, partition) -> why it is not read on, for partitions the breaker stopped."""
+        """(topic, partition) -> why it is not read on, for partitions that are stopped."""
+
+    def stop(self, group: str, stops: Sequence[Stop], now: dt.datetime) -> None:
+        """Stop partitions where they stand until a person says that they go on."""
 
     def create_offsets(self, group: str, starts: Mapping[tuple[str, int], int]) -> None:
         """Insert rows that do not exist yet; never moves one that does."""

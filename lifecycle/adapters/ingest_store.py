@@ -37,6 +37,7 @@ from lifecycle.ports import (
     RaisedAlert,
     Release,
     Seen,
+    Stop,
 )
 
 _QUICK = "-c statement_timeout=5s"
@@ -567,13 +568,14 @@ class _Unit:
         self._cursor.execute(_OFFSETS, (batch.ingested_at, *columns, self._group))
         if self._cursor.rowcount != len(batch.moves):
             raise Fenced("A partition's offset was moved by another consumer.")
-        for stop in batch.stops:
-            self._cursor.execute(
-                "UPDATE consumer_offset SET stopped_at = %s, stopped_reason = %s "
-                "WHERE consumer_group = %s AND topic = %s AND partition = %s",
-                (batch.ingested_at, stop.reason, self._group, stop.topic, stop.partition),
-            )
+        for row in _stop_rows(self._group, batch.stops, batch.ingested_at):
+            self._cursor.execute(_STOP, row)
 
+
+_STOP = """
+UPDATE consumer_offset SET stopped_at = %s, stopped_reason = %s
+ WHERE consumer_group = %s AND topic = %s AND partition = %s
+"""
 
 INSERT_ALERT = """
 INSERT INTO alert (alert_id, alert_key, origin, rule_id, rule_version, rules_hash, severity,
@@ -609,6 +611,14 @@ class PostgresOffsetBook:
                 (group,),
             )
             return {(topic, partition): reason for topic, partition, reason in rows}
+
+    def stop(self, group: str, stops: Sequence[Stop], now: dt.datetime) -> None:
+        with (
+            unavailable(),
+            connect(self._database_url) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.executemany(_STOP, _stop_rows(group, stops, now))
 
     def create_offsets(self, group: str, starts: Mapping[tuple[str, int], int]) -> None:
         with connect(self._database_url) as connection, connection.cursor() as cursor:
@@ -726,6 +736,12 @@ def failures_json(failures: Iterable[Any]) -> str:
         {"expectation": f.expectation, "reason": f.reason, "action": f.action, "count": f.count}
         for f in failures
     ])
+
+
+def _stop_rows(
+    group: str, stops: Sequence[Stop], now: dt.datetime
+) -> list[tuple[dt.datetime, str, str, str, int]]:
+    return [(now, stop.reason, group, stop.topic, stop.partition) for stop in stops]
 
 
 def _log_rows(batch: Batch, batch_id: int) -> Iterator[tuple[Any, ...]]:

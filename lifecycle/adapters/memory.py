@@ -25,6 +25,7 @@ from lifecycle.ports import (
     Parked,
     Quarantined,
     Seen,
+    Stop,
     Verdict,
 )
 
@@ -92,6 +93,9 @@ class MemoryIngestStore:
 
     def stops(self, group: str) -> dict[Place, str]:
         return dict(self.stopped)
+
+    def stop(self, group: str, stops: Sequence[Stop], now: dt.datetime) -> None:
+        self.stopped |= {(stop.topic, stop.partition): stop.reason for stop in stops}
 
     def create_offsets(self, group: str, starts: Mapping[tuple[str, int], int]) -> None:
         for place, offset in starts.items():

@@ -19,6 +19,8 @@ import msgspec
 from kafka import KafkaConsumer
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
+from consumers import loop
+from consumers.damage import find_damage
 from consumers.loop import Loop, Ownership
 from consumers.metrics import Metrics
 from expectations.gate import GreatExpectationsGate
@@ -140,12 +142,13 @@ class SlowGate:
         return self._gate.check(stage, columns, rows)
 
 
-WARM_UPS = 3
+WARM_UPS = 2
 """The loop judges this many made-up batches before it joins."""
 
 
 def main() -> None:
     arguments = _arguments()
+    loop.WATCHDOG_SECONDS = arguments.watchdog
     configured = settings.load()
     rule_set = load_rules(configured.rules)
     fault = Fault(arguments.die_at, arguments.after, signal.Signals[arguments.signal])
@@ -176,6 +179,7 @@ def main() -> None:
         rules=decider(rule_set),
         limits=app.ingest_limits(configured),
         metrics=Metrics(),
+        find_damage=lambda positions: find_damage(configured.kafka_bootstrap, positions),
         heartbeat=None,
         poll_interval_max=arguments.max_poll_ms / 1000,
     ).run(stop)
@@ -212,6 +216,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--group", help="Kafka's group; the offset rows stay those of the settings")
     parser.add_argument("--session-ms", type=int, default=6_000)
     parser.add_argument("--max-poll-ms", type=int, default=300_000)
+    parser.add_argument("--watchdog", type=float, default=loop.WATCHDOG_SECONDS)
     parser.add_argument("--slow-gate", type=float, default=0.0)
     parser.add_argument("--closed-gate", action="store_true")
     return parser.parse_args()

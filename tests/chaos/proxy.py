@@ -38,6 +38,8 @@ class Proxy:
         self.latency = 0.0
         self.on_commit: OnCommit | None = None
         """Called once, when a client's COMMIT is about to be forwarded; then it is disarmed."""
+        self.hold_at: int | None = None
+        """The API key of the Kafka request that turns the proxy into a black hole."""
         self._target = target
         self._kafka = kafka
         self._links: set[_Link] = set()
@@ -56,7 +58,7 @@ class Proxy:
 
     def heal(self) -> None:
         """Let bytes through again. What was held goes on where it stopped."""
-        self.mode, self.latency, self.on_commit = "pass", 0.0, None
+        self.mode, self.latency, self.on_commit, self.hold_at = "pass", 0.0, None, None
 
     def close(self) -> None:
         self._listener.close()
@@ -76,6 +78,13 @@ class Proxy:
         with self._lock:
             hook, self.on_commit = self.on_commit, None
         return hook
+
+    def hold_when_asked(self, request: bytes) -> None:
+        """Begin to hold with the request that `hold_at` names."""
+        if self.hold_at is not None and self._kafka and len(request) >= 6:
+            (api_key,) = struct.unpack_from(">h", request, 4)
+            if api_key == self.hold_at:
+                self.mode = "hold"
 
     def wait_while_held(self) -> None:
         while self.mode == "hold":
@@ -131,6 +140,7 @@ class _Link:
 
     def _requests(self) -> None:
         while data := self._client.recv(CHUNK):
+            self._proxy.hold_when_asked(data)
             self._proxy.wait_while_held()
             hook = self._proxy.take_commit_hook() if _COMMIT in data else None
             then = hook() if hook else "pass"

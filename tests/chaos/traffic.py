@@ -147,6 +147,15 @@ class Ledger:
         self.expected["applied"][mark] += 1
         add_money(self.money, value)
 
+    def given_up(self, records: Iterable[Produced]) -> None:
+        """What a person decided to lose: it was to be applied and is expected nowhere."""
+        for record in records:
+            self.expected["applied"][fingerprint(record.value)] -= 1
+            taken: dict[str, Decimal] = defaultdict(Decimal)
+            add_money(taken, record.value or b"")
+            for subject, amount in taken.items():
+                self.money[subject] -= amount
+
 
 def good(outs: Iterable[Outgoing], fate: Fate = "applied") -> list[Produced]:
     """Facts as they came from a source."""

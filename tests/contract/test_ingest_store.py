@@ -23,7 +23,7 @@ from lifecycle.cache import Cache
 from lifecycle.errors import AnswerIsNo, Fenced
 from lifecycle.events import encode
 from lifecycle.pipeline import commit, orphan, release
-from lifecycle.ports import Record, Release
+from lifecycle.ports import Record, Release, Stop
 from lifecycle.proof import compare, rebuild
 from lifecycle.settings import Settings
 from tests.support import (
@@ -301,6 +301,13 @@ def test_a_stopped_partition_is_remembered(kit: Kit, rules: Decider) -> None:
     assert len(batch.quarantined) == LIMITS.bad_run
     assert kit.book.offsets(GROUP) == {PLACE: LIMITS.bad_run}
     assert kit.book.stops(GROUP) == {PLACE: f"{LIMITS.bad_run} bad records in a row"}
+
+
+def test_a_partition_is_stopped_where_it_stands(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 7})
+    kit.book.stop(GROUP, [Stop(*PLACE, "damaged")], NOW)
+    assert kit.book.stops(GROUP) == {PLACE: "damaged"}
+    assert kit.book.offsets(GROUP) == {PLACE: 7}
 
 
 def test_a_released_record_brings_what_waited_for_it(kit: Kit, rules: Decider) -> None:

@@ -86,6 +86,7 @@ class World:
             rules=self.rules,
             limits=LIMITS,
             metrics=Metrics(),
+            find_damage=lambda positions: (),
             clock=lambda: self.now,
         )
         loop.join()
