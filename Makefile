@@ -28,6 +28,10 @@ down: ## Stop the platform
 test: install ## Run all tests
 	$(RUN) pytest
 
+chaos: install ## Inject every fault at full size (hours) and write the table in docs/reliability.md
+	LIFECYCLE_CHAOS_EVENTS=$${LIFECYCLE_CHAOS_EVENTS:-100000} LIFECYCLE_CHAOS_REPORT=1 \
+		$(RUN) pytest -m chaos --timeout 3600 tests/chaos
+
 check: install ## Lint, types, generated files
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .

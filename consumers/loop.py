@@ -30,8 +30,8 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata
 
-from consumers.client_log import show_client_warnings
 from consumers.damage import Damage
+from consumers.logs import write_logs
 from consumers.metrics import Metrics
 from consumers.topics import METADATA_MS, no_broker
 from lifecycle.alerts.decide import Decider
@@ -285,7 +285,7 @@ class Loop:
         self._reconnect_seconds = RECONNECT_SECONDS_MIN
 
     def run(self, stop: threading.Event) -> None:
-        show_client_warnings()
+        write_logs()
         self._warm_up()
         self.join()
         try:

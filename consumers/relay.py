@@ -14,7 +14,7 @@ import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from consumers.client_log import show_client_warnings
+from consumers.logs import write_logs
 from consumers.loop import RECONNECT_SECONDS_MAX, WATCHDOG_SECONDS
 from consumers.topics import no_broker
 from lifecycle.errors import NotRunning
@@ -34,7 +34,7 @@ def relay(
     heartbeat: Path | None,
 ) -> None:
     """Publish waiting messages until `stop` is set; a lost database or broker is waited for."""
-    show_client_warnings()
+    write_logs()
     outbox: Outbox | None = None
     producer: KafkaProducer | None = None
     wait = IDLE_SECONDS

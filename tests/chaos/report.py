@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from lifecycle.settings import ROOT
@@ -15,7 +16,7 @@ _WORDS = {"passed": "as expected", "failed": "**FAILED**", "skipped": "not run"}
 
 
 class Result(NamedTuple):
-    """One test of a fault. `injected` and `expected` are from its docstring."""
+    """One case of a fault. `injected` and `expected` are from the test's docstring."""
 
     number: int
     name: str
@@ -32,10 +33,9 @@ def result(test: str, doc: str | None, outcome: str, seconds: float) -> Result |
     if match is None:
         return None
     injected, _, expected = " ".join((doc or "").split()).partition("Expect: ")
-    name = match[2].replace("_", " ") + test[match.end() :]
     return Result(
         int(match[1]),
-        name,
+        match[2].replace("_", " "),
         injected.removeprefix("Inject: ").strip(),
         expected.strip(),
         _WORDS[outcome],
@@ -44,24 +44,35 @@ def result(test: str, doc: str | None, outcome: str, seconds: float) -> Result |
 
 
 def table(results: Iterable[Result], *, events: int, seed: int) -> str:
-    """Markdown, one row a test, by number."""
+    """Markdown, one row a test function, by number."""
+    tests: dict[tuple[int, str], list[Result]] = {}
+    for row in results:
+        tests.setdefault((row.number, row.name), []).append(row)
     lines = [
         "| # | fault | injected | expected | events | seed | result | s |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for row in sorted(results):
+    for (number, name), rows in sorted(tests.items()):
         cells = [
-            str(row.number),
-            row.name,
-            row.injected,
-            row.expected,
+            str(number),
+            name,
+            rows[0].injected,
+            rows[0].expected,
             f"{events:,}",
             str(seed),
-            row.outcome,
-            f"{row.seconds:.0f}",
+            _together(rows),
+            f"{sum(row.seconds for row in rows):.0f}",
         ]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def _together(rows: Sequence[Result]) -> str:
+    """One word for the cases of a test, and their number when there are several."""
+    counts = Counter(row.outcome for row in rows)
+    if len(rows) == 1:
+        return rows[0].outcome
+    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
 
 
 def write(results: Iterable[Result], *, events: int, seed: int) -> None:
