@@ -13,7 +13,7 @@ import faulthandler
 import gc
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,9 +87,9 @@ class PollableConsumer(Protocol):
 class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
     """What this process owns: the next offset of each assigned partition, and its clients' states.
 
-    Kafka calls it on the client's I/O thread, at any moment; it does one bounded read and local
-    seeks only. The loop uses it on its own thread, so all of it is under one lock, and a poll that
-    a change of partitions overlapped is dropped: nobody knows from which position it was read.
+    Kafka calls it on the client's I/O thread, at any moment. That thread sends the heartbeats, so a
+    callback waits for nothing: it lets everything rest, and the loop takes the partitions on its
+    own thread. All of it is under one lock.
     """
 
     def __init__(self, book: OffsetBook, group: str) -> None:
@@ -98,49 +98,55 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.consumer: PollableConsumer | None = None
         self.next: dict[tuple[str, int], int] = {}
         self.stopped: set[tuple[str, int]] = set()
-        """Partitions the breaker stopped: assigned, paused, their offset untouched."""
+        """Partitions that are not read on: assigned, paused, their offset untouched."""
         self.cache = Cache()
-        self.changes = 0
-        """How often partitions came or went."""
-        self.error: Exception | None = None
+        self.is_new = False
+        """Whether partitions were assigned that are not taken yet."""
         self.waiting_since: float | None = None
         """Monotonic seconds since it asked for partitions; None once the group has answered."""
+        self._changes = 0
         self._lock = threading.Lock()
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         with self._lock:
             self.waiting_since = time.monotonic()
+            self.is_new = False
             self._own({})
 
     def on_partitions_assigned(self, assigned: Any) -> None:
         with self._lock:
             self.waiting_since = None
-            try:
-                self._take(assigned)
-            except Exception as error:
-                # An exception here would be lost in the client's thread: the loop raises it.
-                self._own({})
-                self.error = error
-
-    def take_again(self) -> None:
-        """Go back to the stored offsets of what is assigned now. Raises OffsetImpossible for a
-        missing row, NotRunning when the store cannot say."""
-        assert self.consumer is not None
-        with self._lock:
-            self.error = None
+            self.is_new = True
             self._own({})
-            self._take(self.consumer.assignment())
+            for tp in assigned:
+                # Any position: it is paused, and without one the client would look for its own.
+                self._seek(tp, 0)
+            self._pause(assigned)
 
-    def accept(self, polled: Mapping[Any, Sequence[Any]], changes: int) -> list[Record]:
-        """The polled records that follow the owned offsets; `changes` is what it was before the
-        poll. A record read twice after a seek is dropped."""
+    def take(self) -> None:
+        """Go to the stored offsets of what is assigned now. Raises OffsetImpossible for a missing
+        row, NotRunning when the store cannot say."""
+        assert self.consumer is not None
+        changes = self._changes
+        rows = self._book.offsets(self._group)
+        stops = self._book.stops(self._group)
         with self._lock:
-            if self.error:
-                raise self.error
-            if changes != self.changes:
-                for (topic, partition), offset in self.next.items():
-                    self._seek(TopicPartition(topic, partition), offset)
-                return []
+            if changes != self._changes:
+                return  # they changed hands while we asked: `is_new` tells, or there are none
+            assigned = self.consumer.assignment()
+            places = {(tp.topic, tp.partition) for tp in assigned}
+            rows |= self._begin(places - rows.keys(), rows)
+            self._own({place: self._stored(place, rows) for place in places})
+            for place, offset in self.next.items():
+                self._seek(TopicPartition(*place), offset)
+            self.consumer.resume(*assigned)
+            self._stop(places & stops.keys())
+            self.is_new = False
+
+    def accept(self, polled: Mapping[Any, Sequence[Any]]) -> list[Record]:
+        """The polled records that follow the owned offsets. A record read twice after a seek, and
+        one of a partition that is not taken, is dropped."""
+        with self._lock:
             records: list[Record] = []
             for tp, batch in sorted(polled.items()):
                 place = (tp.topic, tp.partition)
@@ -168,33 +174,28 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.stopped = set()
         # A new one: the writer's thread may still hold the old one.
         self.cache = Cache()
-        self.changes += 1
+        self._changes += 1
 
     def _seek(self, tp: Any, offset: int) -> None:
         assert self.consumer is not None
         try:
             self.consumer.seek(tp, offset)
         except ValueError:
-            # It went away this moment: the callback that follows will take what came instead.
+            # It went away this moment: the callback that follows lets go of it.
             log.info("partition_gone", topic=tp.topic, partition=tp.partition)
 
-    def _take(self, partitions: Any) -> None:
-        rows = self._book.offsets(self._group)
-        rows |= self._begin({(tp.topic, tp.partition) for tp in partitions} - rows.keys(), rows)
-        stops = self._book.stops(self._group)
-        taken = {}
-        for tp in partitions:
-            place = (tp.topic, tp.partition)
-            if place not in rows:
-                raise OffsetImpossible(
-                    f"There is no offset row for {tp.topic} partition {tp.partition} in group "
-                    f"{self._group}: `lifecycle offsets show` says what the broker keeps; restore "
-                    "the database, or run `lifecycle bootstrap` to start at the log's beginning."
-                )
-            self._seek(tp, rows[place])
-            taken[place] = rows[place]
-        self._own(taken)
-        self._stop({place for place in taken if place in stops})
+    def _pause(self, partitions: Iterable[Any]) -> None:
+        assert self.consumer is not None
+        self.consumer.pause(*partitions)
+
+    def _stored(self, place: tuple[str, int], rows: Mapping[tuple[str, int], int]) -> int:
+        if place not in rows:
+            raise OffsetImpossible(
+                f"There is no offset row for {place[0]} partition {place[1]} in group "
+                f"{self._group}: `lifecycle offsets show` says what the broker keeps; restore "
+                "the database, or run `lifecycle bootstrap` to start at the log's beginning."
+            )
+        return rows[place]
 
     def _begin(
         self, missing: set[tuple[str, int]], rows: Mapping[tuple[str, int], int]
@@ -224,9 +225,8 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
             self._stop(places & self.next.keys())
 
     def _stop(self, places: set[tuple[str, int]]) -> None:
-        assert self.consumer is not None
         self.stopped |= places
-        self.consumer.pause(*(TopicPartition(*place) for place in places))
+        self._pause(TopicPartition(*place) for place in places)
 
     def go_on(self) -> set[tuple[str, int]]:
         """Read on where a person said so, from the stored offset; return those partitions."""
@@ -320,6 +320,8 @@ class Loop:
         """Poll once, prepare what came, and hand it to the writer when the one before is done."""
         if self._store is None and not self._connect():
             return
+        if self._owned.is_new and not (self._written() and self._start_over()):
+            return
         self._look_at_stops()
         self._rejoin_when_forgotten()
         records = self._poll()
@@ -342,14 +344,7 @@ class Loop:
         timeout = BUSY_POLL_TIMEOUT_MS if self._writing else POLL_TIMEOUT_MS
         if self._owned.waiting_since is not None:
             timeout = JOIN_POLL_TIMEOUT_MS
-        changes = self._owned.changes
-        polled = self._poll_broker(timeout, BATCH_RECORDS_MAX)
-        try:
-            return self._owned.accept(polled, changes)
-        except NotRunning as error:
-            self._written()
-            self._disconnect(error)
-            return []
+        return self._owned.accept(self._poll_broker(timeout, BATCH_RECORDS_MAX))
 
     def _poll_broker(self, timeout_ms: int, max_records: int) -> Mapping[Any, Sequence[Any]]:
         try:
@@ -477,14 +472,13 @@ class Loop:
             self._poll_broker(int(self._reconnect_seconds * 1000), 1)
             self._reconnect_seconds = min(self._reconnect_seconds * 2, RECONNECT_SECONDS_MAX)
             return False
-        self._consumer.resume(*self._consumer.assignment())
         return self._start_over()
 
     def _start_over(self) -> bool:
         """Read on from the stored offsets. False when the store cannot say them now."""
         self._breaker.forget()
         try:
-            self._owned.take_again()
+            self._owned.take()
         except NotRunning as error:
             self._disconnect(error)
             return False
