@@ -178,11 +178,18 @@ def main() -> None:
         open_store=open_store,
         rules=decider(rule_set),
         limits=app.ingest_limits(configured),
-        metrics=Metrics(),
+        metrics=_metrics(configured),
         find_damage=lambda positions: find_damage(configured.kafka_bootstrap, positions),
         heartbeat=None,
         poll_interval_max=arguments.max_poll_ms / 1000,
     ).run(stop)
+
+
+def _metrics(configured: settings.Settings) -> Metrics:
+    metrics = Metrics()
+    if configured.metrics_port:
+        metrics.serve(configured.metrics_port, dict, 0)
+    return metrics
 
 
 def _member(

@@ -16,7 +16,8 @@ from typing import Any
 
 import psutil
 import psycopg
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.errors import CoordinatorNotAvailableError
 
 from lifecycle import app, platform
 from lifecycle.platform import address as addresses
@@ -156,6 +157,17 @@ class Rig:
         )
         self.children.append(child)
         return child
+
+    def members(self) -> set[str]:
+        """Who is in the consumer group; whoever had to join again has another id."""
+        admin = KafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)
+        try:
+            groups = admin.describe_groups([self.settings.consumer_group])
+            return {m["member_id"] for group in groups.values() for m in group["members"]}
+        except CoordinatorNotAvailableError:
+            return set()  # the first group of a new broker: nobody has asked for one yet
+        finally:
+            admin.close()
 
     def received(self) -> int:
         return received(self.settings)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import signal
+import socket
 import time
+from urllib.request import urlopen
 
 import pytest
 
+from tests.chaos.proxy import LOOPBACK
 from tests.chaos.rig import EVENTS, PATIENCE, SEED, Rig
 from tests.chaos.traffic import Produced
 from tests.support import wait_for
@@ -82,6 +85,39 @@ def test_fault_02_a_zombie_in_a_transaction_holds_nobody_up(rig: Rig) -> None:
         )
         zombie.stop()
         rig.settle()
+
+
+def test_fault_02_two_share_a_backlog_one_is_paused_one_is_killed(rig: Rig) -> None:
+    """Inject: two members share a backlog; one is stopped right before BEGIN, past the session
+    timeout; the other is killed in the middle of the log; a third reads on; SIGCONT. Expect: the
+    stopped one's batch is fenced and counted, no alert twice; 0 lost, 0 doubled."""
+    with socket.socket() as free:
+        free.bind((LOOPBACK, 0))
+        port = free.getsockname()[1]
+    fault = ["--batch", str(BATCH // 4), "--after", "3", "--die-at"]
+    paused = rig.faulty(
+        *fault, "before-begin", "--signal", "SIGSTOP", LIFECYCLE_METRICS_PORT=str(port)
+    )
+    killed = rig.faulty(*fault, "mid-batch")
+    wait_for(lambda: len(rig.members()) == 2, 60, "both are members")
+    rig.publish(rig.traffic())
+    paused.wait_stopped()
+    assert killed.wait(60) == -signal.SIGKILL, killed.said()[-2000:]
+    assert 0 < rig.received() < len(rig.ledger), "both are in the middle"
+    with rig.running(rig.consume()):
+        rig.wait_received()
+        paused.send(signal.SIGCONT)
+        wait_for(lambda: _fenced(port) > 0, 30, "the paused one is fenced")
+        paused.stop()
+        rig.settle()
+
+
+def _fenced(port: int) -> float:
+    """What a consumer's own counter says."""
+    with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    (line,) = [row for row in text.splitlines() if row.startswith("lifecycle_batches_fenced_total ")]
+    return float(line.split()[1])
 
 
 def test_fault_03_a_batch_slower_than_the_poll_interval(rig: Rig) -> None:

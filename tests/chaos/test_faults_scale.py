@@ -51,7 +51,7 @@ def test_fault_22_four_partitions_become_eight(four: Rig) -> None:
     first, second = rig.consume(), rig.consume()
     rig.publish(records[:third])
     rig.wait_received()
-    wait_for(lambda: len(_members(rig)) == 2, 60, "both are members")
+    wait_for(lambda: len(rig.members()) == 2, 60, "both are members")
     time.sleep(5)  # until both have their partitions and nothing makes them ask for metadata
     rig.publish(records[third : 2 * third])
     admin = KafkaAdminClient(bootstrap_servers=rig.settings.kafka_bootstrap)
@@ -74,16 +74,6 @@ def test_fault_22_four_partitions_become_eight(four: Rig) -> None:
         "HAVING count(DISTINCT partition) > 1",
     )
     assert moved, "some clients' facts are in two partitions of a topic"
-
-
-def _members(rig: Rig) -> set[str]:
-    """Who is in the consumer group; whoever had to join again has another id."""
-    admin = KafkaAdminClient(bootstrap_servers=rig.settings.kafka_bootstrap)
-    try:
-        groups = admin.describe_groups([rig.settings.consumer_group])
-        return {m["member_id"] for group in groups.values() for m in group["members"]}
-    finally:
-        admin.close()
 
 
 # --- 23: a burst ------------------------------------------------------------------------------
@@ -120,7 +110,7 @@ def test_fault_23_a_burst_and_a_slow_database(rig: Rig, record_property: Any) ->
     rig.publish(rig.traffic())
     consumer = rig.consume(rig.proxied)
     rig.wait_received()
-    members = _members(rig)
+    members = rig.members()
     assert len(members) == 1
     calm = consumer.memory_mb()
     rig.database.latency = SLOW_SECONDS
@@ -132,7 +122,7 @@ def test_fault_23_a_burst_and_a_slow_database(rig: Rig, record_property: Any) ->
         f"{10 * EVENTS:,} in {took:.0f} s; memory {calm:.0f} MB before, {peak:.0f} MB at its peak"
     )
     record_property("peak_mb", round(peak))
-    assert _members(rig) == members, "nobody had to join again"
+    assert rig.members() == members, "nobody had to join again"
     assert peak < MEMORY_MB_MAX
     rig.database.latency = 0.0
     with rig.running(consumer):
