@@ -61,6 +61,10 @@ class MemoryConsumer:
                 left -= len(records)
         return found
 
+    def rejoin(self) -> None:
+        """Its partitions were taken: the next poll gives them back."""
+        self._joined = False
+
     def seek(self, partition: Any, offset: int) -> None:
         self._positions[Place(*partition)] = offset
 

@@ -116,7 +116,9 @@ def _fenced(port: int) -> float:
     """What a consumer's own counter says."""
     with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
-    (line,) = [row for row in text.splitlines() if row.startswith("lifecycle_batches_fenced_total ")]
+    (line,) = [
+        row for row in text.splitlines() if row.startswith("lifecycle_batches_fenced_total ")
+    ]
     return float(line.split()[1])
 
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from consumers import loop
 from lifecycle.alerts.decide import decider
 from lifecycle.alerts.rules import load_rules
 from lifecycle.events import Fact, Outgoing
@@ -81,6 +82,16 @@ class Stream(RuleBasedStateMachine):
         self.world.turn(loop)
         self.world.turn(loop)
 
+    @rule(loop=st.integers(0, 3))
+    def rebalance(self, loop: int) -> None:
+        self.world.revoke(loop)
+
+    @rule(loop=st.integers(0, 3), other=st.integers(0, 3), step=st.sampled_from(STEPS[:-1]))
+    def turn_and_rebalance(self, loop: int, other: int, step: str) -> None:
+        self.world.arm(step, lambda: self.world.revoke(other))
+        self.world.turn(loop)
+        self.world.turn(loop)
+
     @rule()
     def another_owner(self) -> None:
         if len(self.world.loops) < 3:
@@ -123,3 +134,19 @@ def test_a_life_that_is_hit_at_every_step_ends_the_same(step: str) -> None:
     assert hit.store.states() == calm.store.states()
     # Topics are not ordered among each other, so what a rule knew may differ; what it raised not.
     assert hit.store.alerts().keys() == calm.store.alerts().keys()
+
+
+def test_a_member_whose_assignment_was_dropped_joins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """kafka-python loses an assignment when a poll ends between the two answers of a rebalance."""
+    world = World(RULES)
+    world.send(outgoing(opened()))
+    world.drain()
+    world.revoke(0, answered=False)
+    world.send(outgoing(posted(1)))
+    for _ in range(5):
+        world.turn(0)
+    assert len(world.store.log) == 1, "without partitions nothing is read"
+    monkeypatch.setattr(loop, "REJOIN_SECONDS", 0)
+    world.drain()
+    world.check()
+    assert len(world.store.log) == 2

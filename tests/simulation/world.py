@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,10 @@ STEPS = ("put", "states", "parked", "write", "before commit", "after commit", "c
 
 class Crash(BaseException):
     """kill -9: nothing may catch it."""
+
+
+def _crash() -> None:
+    raise Crash
 
 
 class FaultyStore:
@@ -69,7 +73,10 @@ class World:
         self.store.create_offsets("g", dict.fromkeys(self.broker.logs, 0))
         self.loops: list[Loop] = []
         self.produced: list[Any] = []
+        self._owners: dict[int, Ownership] = {}
+        """id of a loop -> what it owns."""
         self._fault: str | None = None
+        self._does: Callable[[], None] = _crash
 
     def start_loop(self) -> Loop:
         ownership = Ownership(self.store, "g")
@@ -91,7 +98,17 @@ class World:
         )
         loop.join()
         self.loops.append(loop)
+        self._owners[id(loop)] = ownership
         return loop
+
+    def revoke(self, number: int, *, answered: bool = True) -> None:
+        """Kafka takes a loop's partitions, as in a rebalance, at whatever moment this is called;
+        it gives them back at the loop's next poll, unless that answer gets lost."""
+        if self.loops:
+            owner = self._owners[id(self.loops[number % len(self.loops)])]
+            owner.on_partitions_revoked(set(self.broker.logs))
+            if answered and isinstance(owner.consumer, MemoryConsumer):
+                owner.consumer.rejoin()
 
     def send(self, out: Outgoing) -> None:
         self.produced.append(self.broker.append(out.topic, out.key.encode(), out.value))
@@ -99,8 +116,9 @@ class World:
     def send_bytes(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         self.produced.append(self.broker.append(topic, key, value))
 
-    def arm(self, step: str) -> None:
-        self._fault = step
+    def arm(self, step: str, does: Callable[[], None] | None = None) -> None:
+        """Crash at this step of a batch, or do something else there."""
+        self._fault, self._does = step, does or _crash
 
     def struck(self, step: str) -> bool:
         if self._fault == step:
@@ -110,7 +128,7 @@ class World:
 
     def strike(self, step: str) -> None:
         if self.struck(step):
-            raise Crash(step)
+            self._does()
 
     def turn(self, number: int) -> None:
         """One turn of one loop; a loop that crashes is replaced by a new process."""
