@@ -35,8 +35,8 @@ CREATE SCHEMA plain;
 CREATE TABLE plain.inbox (id text PRIMARY KEY);
 CREATE TABLE plain.events (part int, off bigint, id text, client text, time timestamptz,
     amount bigint, side text, balance bigint, payload bytea, PRIMARY KEY (part, off));
-CREATE TABLE plain.alerts (rule text, client text, event_id text, value bigint, time timestamptz,
-    committed timestamptz DEFAULT clock_timestamp(), UNIQUE (rule, event_id));
+CREATE TABLE plain.alerts (number bigint GENERATED ALWAYS AS IDENTITY, rule text, client text,
+    event_id text, value bigint, time timestamptz, UNIQUE (rule, event_id));
 CREATE TABLE plain.quarantine (part int, off bigint, reason text, raw bytea, PRIMARY KEY (part, off));
 CREATE TABLE plain.state (client text PRIMARY KEY, n bigint, balance bigint, lowest bigint,
     debits bigint, window_rows text) WITH (fillfactor = 50);

@@ -49,14 +49,46 @@ def ingest(
 
 @group.command()
 def latency(
-    rate: Annotated[int, typer.Option(min=1, help="Events per second.")] = 500,
-    seconds: Annotated[int, typer.Option(min=1, help="How long.")] = 20,
+    rate: Annotated[
+        list[int], typer.Option(min=1, help="Events per second; may be given again.")
+    ] = [1_000, 3_000],  # noqa: B006
+    seconds: Annotated[int, typer.Option(min=1, help="How long, at each rate.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Produce-to-alert latency at a steady rate."""
+    """Produce-to-alert latency at steady rates: limit, plain pipeline, product, in one run."""
     from benchmarks.latency import measure
 
-    _report(measure(rate, seconds, err.print), as_json)
+    result = measure(rate, seconds, err.print)
+    if as_json:
+        return print_json(result)
+    table = Table("events/s", "", "alerts", "not seen", "p50 ms", "p99 ms", "max ms")
+    for row in result["rates"]:
+        for name in ("limit", "reference", "product"):
+            found = row[name]
+            figures = (
+                found[k] for k in ("alerts", "alerts_not_seen", "p50_ms", "p99_ms", "max_ms")
+            )
+            table.add_row(f"{row['rate']:,}", name, *map(str, figures))
+    out.print(table)
+    _report({"machine": result["machine"]}, as_json)
+
+
+@group.command()
+def scale(as_json: AsJson = False) -> None:
+    """How the cost of catch-up grows: 0.3 to 3 million events, 1,000 to 100,000 clients."""
+    from benchmarks.scale import measure
+
+    result = measure(err.print)
+    if as_json:
+        return print_json(result)
+    table = Table("events", "clients", "events/s", "CPU us/event", "peak MB", "calibration us")
+    for row in (*result["by_events"], *result["by_clients"]):
+        figures = ("events_per_second", "cpu_us_per_event", "peak_rss_mb", "calibration_us")
+        table.add_row(
+            f"{row['events']:,}", f"{row['clients']:,}", *(f"{row[k]:,}" for k in figures)
+        )
+    out.print(table)
+    _report({k: v for k, v in result.items() if not k.startswith("by_")}, as_json)
 
 
 def _report(result: dict[str, Any], as_json: bool) -> None:
