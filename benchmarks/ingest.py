@@ -37,6 +37,7 @@ from consumers.topics import reader
 from lifecycle.events import InvalidEvent, decode
 from lifecycle.events.catalogue import ACCOUNT
 from lifecycle.inbox import identify
+from lifecycle.platform import status
 from lifecycle.ports import Record
 from lifecycle.settings import ROOT, Settings
 
@@ -53,6 +54,9 @@ class Rate(NamedTuple):
 
     events_per_second: float
     cpu_us_per_event: float
+    """Of the pipeline's own processes."""
+    database_us_per_event: float
+    broker_us_per_event: float
     peak_rss_mb: int
 
 
@@ -111,12 +115,24 @@ def _report(
         "limit_events_per_second": series,
         "share_of_limit": round(median["product_1"] / series, 3),
         "cpu_seconds_per_million_events": round(one.cpu_us_per_event, 1),
+        "cpu_us_per_event": {name: _cpu_of(rates) for name, rates in runs.items()},
         "peak_rss_mb": one.peak_rss_mb,
         "rounds": {
             name: [round(r.events_per_second) for r in rates] for name, rates in runs.items()
         },
         "calibration_us": [round(us, 2) for us in speed],
         "machine": machine_facts(),
+    }
+
+
+def _cpu_of(rates: Sequence[Rate]) -> dict[str, float]:
+    """Medians by who spent it."""
+    fields = ("cpu_us_per_event", "database_us_per_event", "broker_us_per_event")
+    return {
+        field.removesuffix("_us_per_event").replace("cpu", "pipeline"): round(
+            statistics.median(getattr(rate, field) for rate in rates), 1
+        )
+        for field in fields
     }
 
 
@@ -141,7 +157,7 @@ def product(configured: Settings, work: Job, processes: int) -> Rate:
             )
             return int(rows) if active >= processes else 0
 
-        rate = _watch(received, len(work.records), children)
+        rate = _watch(configured, received, len(work.records), children)
         applied, duplicates, quarantined = _row(
             connection,
             "SELECT sum(applied), sum(duplicates), sum(quarantined) FROM consumer_offset",
@@ -172,7 +188,8 @@ def _reference(configured: Settings, work: Job) -> Rate:
             def received() -> int:
                 return int(_row(connection, "SELECT sum(off) FROM plain.offsets")[0])
 
-            rate = _watch(received, len(work.records), [psutil.Process(child.pid)])
+            process = psutil.Process(child.pid)
+            rate = _watch(configured, received, len(work.records), [process])
         (applied,) = _row(connection, "SELECT count(*) FROM plain.events")
         connection.execute("DROP SCHEMA plain CASCADE")
     if applied != work.applied:
@@ -180,28 +197,40 @@ def _reference(configured: Settings, work: Job) -> Rate:
     return rate
 
 
-def _watch(received: Callable[[], int], records: int, children: Sequence[psutil.Process]) -> Rate:
+def _watch(
+    configured: Settings,
+    received: Callable[[], int],
+    records: int,
+    children: Sequence[psutil.Process],
+) -> Rate:
     """From the first commit to the last one, seen every few milliseconds."""
     deadline = time.monotonic() + SECONDS_MAX
     first = seen = received()
     while not first and time.monotonic() < deadline:
         time.sleep(0.01)
         first = seen = received()
-    started, cpu = time.perf_counter(), _cpu(children)
-    rss = 0
+    watched = [children, *(_family(configured, part) for part in ("database", "broker"))]
+    started, before = time.perf_counter(), [_cpu(processes) for processes in watched]
     while seen < records and time.monotonic() < deadline:
         time.sleep(0.01)
-        cpu_now, rss = _cpu(children), max(rss, *(peak_rss_mb(c.pid) for c in children))
+        after = [_cpu(processes) for processes in watched]
         seen = received()
     if seen < records:
         raise AssertionError(f"only {seen:,} of {records:,} records after {SECONDS_MAX} s")
     seconds = time.perf_counter() - started
     done = records - first
-    return Rate(done / seconds, (cpu_now - cpu) / done * 1e6, rss)
+    spent = [(now - then) / done * 1e6 for now, then in zip(after, before, strict=True)]
+    return Rate(done / seconds, *spent, max(peak_rss_mb(child.pid) for child in children))
 
 
-def _cpu(children: Sequence[psutil.Process]) -> float:
-    return sum(sum(child.cpu_times()[:2]) for child in children if child.is_running())
+def _family(configured: Settings, part: str) -> list[psutil.Process]:
+    """The processes of a part of the platform."""
+    parent = psutil.Process(status(configured.home).parts[part]["pid"])
+    return [parent, *parent.children(recursive=True)]
+
+
+def _cpu(processes: Sequence[psutil.Process]) -> float:
+    return sum(sum(p.cpu_times()[:2]) for p in processes if p.is_running())
 
 
 def _row(connection: psycopg.Connection[Any], query: str) -> tuple[Any, ...]:
