@@ -50,7 +50,7 @@ _TIMEOUTS = (
 
 _STAGES = """
 CREATE TEMP TABLE stage_inbox (event_key bytea, business_key bytea) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE stage_state (client_id text, facts bigint, facts_before bigint, state bytea)
+CREATE TEMP TABLE stage_state (client_id text PRIMARY KEY, facts bigint, facts_before bigint, state bytea)
     ON COMMIT DELETE ROWS;
 """
 
