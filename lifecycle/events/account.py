@@ -30,7 +30,6 @@ from lifecycle.events.fields import (
     ReturnReason,
     SignedMoney,
     Version,
-    check_country,
 )
 
 
@@ -71,9 +70,6 @@ class Counterparty(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bank_id: Code | None = None
     country: Country | None = None
     type: Literal["PERSON", "COMPANY", "SECURITIES", "REAL_ESTATE", "GAMBLING", "OWN"] | None = None
-
-    def __post_init__(self) -> None:
-        check_country(self.country)
 
 
 class AccountOpened(InCurrency, frozen=True):

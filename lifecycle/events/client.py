@@ -22,7 +22,6 @@ from lifecycle.events.fields import (
     Money,
     Share,
     Year,
-    check_country,
 )
 
 
@@ -50,9 +49,6 @@ class ClientRegistered(Fact, frozen=True):
     occupation_code: Code | None = None
     source_channel: Code | None = None
     rm_id: Id | None = None
-
-    def __post_init__(self) -> None:
-        check_country(self.nationality)
 
 
 class KycUpdated(Fact, frozen=True):
