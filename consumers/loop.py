@@ -52,6 +52,8 @@ BUSY_POLL_TIMEOUT_MS = 5
 """While a batch is being written, look for more, but notice soon that it is done."""
 BATCH_RECORDS_MAX = 20_000
 """Upper bound of a micro-batch; an idle consumer's batches are as small as what has arrived."""
+PARTITION_FETCH_BYTES_MAX = 4 * 2**20
+"""The client's default of 1 MiB would keep a batch of eight partitions below 12,000 records."""
 MAX_POLL_INTERVAL_SECONDS = 45.0
 """A member that does not poll for so long loses its partitions; shorter than the watchdog."""
 WATCHDOG_SECONDS = 60
@@ -152,11 +154,8 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
                 place = (tp.topic, tp.partition)
                 start = self.next.get(place)
                 if start is not None and place not in self.stopped:
-                    records += [
-                        Record(r.topic, r.partition, r.offset, r.key, r.value)
-                        for r in batch
-                        if r.offset >= start
-                    ]
+                    fresh = batch[0].offset >= start
+                    records += batch if fresh else [r for r in batch if r.offset >= start]
             return records
 
     def advance(self, ends: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int] | None:
@@ -543,6 +542,7 @@ def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> 
             partition_assignment_strategy=[RangePartitionAssignor],
             max_poll_records=BATCH_RECORDS_MAX,
             fetch_max_wait_ms=50,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
             session_timeout_ms=30_000,
             max_poll_interval_ms=int(MAX_POLL_INTERVAL_SECONDS * 1000),
             metadata_max_age_ms=METADATA_MS,

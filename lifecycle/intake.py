@@ -14,7 +14,7 @@ import msgspec
 
 from lifecycle.breaker import Breaker, Place
 from lifecycle.errors import GateFailed
-from lifecycle.events import Event, InvalidEvent, decode, repeated_name
+from lifecycle.events import Event, InvalidEvent, decode
 from lifecycle.inbox import identify
 from lifecycle.limits import Limits
 from lifecycle.ports import Gate, Identity, Quarantined, Record, Stop, Verdict
@@ -67,14 +67,14 @@ def prepare(
 
     Raises GateFailed when the gate could not vouch for the batch.
     """
-    events, refused = _decode_all(records, limits, now)
+    events, identities, refused = _decode_all(records, limits, now)
     stops = breaker.stops(records, refused)
     if stops:
         kept = [i for i, r in enumerate(records) if i <= _last(stops, r, i)]
         records = [records[i] for i in kept]
         events = {n: events[i] for n, i in enumerate(kept) if i in events}
+        identities = {n: identities[i] for n, i in enumerate(kept) if i in identities}
         refused = {n: refused[i] for n, i in enumerate(kept) if i in refused}
-    identities = {i: identify(event) for i, event in events.items()}
     columns = raw_columns(refused, len(records)) | _whole(events, identities, len(records), now)
     verdict = gate.check("raw", columns, len(records))
     return Prepared(
@@ -138,24 +138,22 @@ def _last(stops: Mapping[Place, tuple[int, Stop]], record: Record, position: int
 
 def _decode_all(
     records: Sequence[Record], limits: Limits, now: dt.datetime
-) -> tuple[dict[int, Event], dict[int, InvalidEvent]]:
-    """Position in the batch -> event, and position -> why it was refused."""
+) -> tuple[dict[int, Event], dict[int, Identity], dict[int, InvalidEvent]]:
+    """Position in the batch -> event and its identity, and position -> why it was refused."""
     events: dict[int, Event] = {}
+    identities: dict[int, Identity] = {}
     refused: dict[int, InvalidEvent] = {}
     window = _Window(limits.earliest, now + limits.future, (now + limits.book_ahead).date())
     for i, record in enumerate(records):
         try:
             event = decode(record.value, record.key, record.topic, record.partition, record.offset)
+            _check_clocks(event, window)
         except InvalidEvent as error:
             refused[i] = error
-            continue
-        doubt = _doubt(event, record.value or b"", window)
-        if doubt:
-            doubt.event_id = event.id
-            refused[i] = doubt
         else:
             events[i] = event
-    return events, refused
+            identities[i] = identify(event)
+    return events, identities, refused
 
 
 class _Window(NamedTuple):
@@ -166,22 +164,24 @@ class _Window(NamedTuple):
     latest_business_date: dt.date
 
 
-def _doubt(event: Event, raw: bytes, window: _Window) -> InvalidEvent | None:
-    """What a decoder cannot see."""
+def _check_clocks(event: Event, window: _Window) -> None:
+    """Raises InvalidEvent for what a decoder cannot see."""
     if event.time < window.earliest:
-        return InvalidEvent(
-            "TIME_OUT_OF_RANGE", f"time {event.time.isoformat()} is before {window.earliest}"
+        raise InvalidEvent(
+            "TIME_OUT_OF_RANGE",
+            f"time {event.time.isoformat()} is before {window.earliest}",
+            event.id,
         )
     if event.time > window.latest or event.recordedtime > window.latest:
-        return InvalidEvent("FUTURE_TIME", f"time {event.time.isoformat()} is ahead of the clock")
-    if event.business_date > window.latest_business_date:
-        return InvalidEvent(
-            "FUTURE_TIME", f"the business date {event.business_date} is ahead of the clock"
+        raise InvalidEvent(
+            "FUTURE_TIME", f"time {event.time.isoformat()} is ahead of the clock", event.id
         )
-    twice = repeated_name(raw)
-    if twice is not None:
-        return InvalidEvent("DUPLICATE_NAME", f"the name {twice!r} occurs twice in one object")
-    return None
+    if event.business_date > window.latest_business_date:
+        raise InvalidEvent(
+            "FUTURE_TIME",
+            f"the business date {event.business_date} is ahead of the clock",
+            event.id,
+        )
 
 
 def _held(

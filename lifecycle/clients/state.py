@@ -27,6 +27,7 @@ STATE_VERSION = 2
 
 DAY_TOTALS_KEPT = 3
 """Business dates whose totals stay in the state; a fact later than that is the nightly run's."""
+_OLDER_DAY_TOTALS = dt.timedelta(days=DAY_TOTALS_KEPT - 1)
 MISSED_KEPT = dt.timedelta(days=730)
 """How long a missed instalment is remembered."""
 
@@ -51,6 +52,9 @@ class Account(msgspec.Struct, frozen=True, array_like=True, gc=False):
     balance_at: dt.datetime | None = None
     """Event time of `balance`: an older fact that comes later does not replace it."""
     status_at: dt.datetime | None = None
+
+
+_UNKNOWN = Account()
 
 
 class Instalment(msgspec.Struct, frozen=True, array_like=True):
@@ -251,7 +255,7 @@ def _withdrawn(state: ClientState, event: Event, data: cs.ConsentWithdrawn) -> d
 
 
 def _with_account(state: ClientState, account_id: str, **changes: Any) -> dict[str, Any]:
-    account = msgspec.structs.replace(state.accounts.get(account_id, Account()), **changes)
+    account = msgspec.structs.replace(state.accounts.get(account_id, _UNKNOWN), **changes)
     return {"accounts": {**state.accounts, account_id: account}}
 
 
@@ -267,14 +271,19 @@ def _opened(state: ClientState, event: Event, data: ac.AccountOpened) -> dict[st
 
 def _posted(state: ClientState, event: Event, data: ac.TransactionPosted) -> dict[str, Any]:
     changes: dict[str, Any] = {}
-    if data.balance_after is not None and _is_newest(state, data.account_id, event):
-        changes = _with_account(
-            state,
-            data.account_id,
-            currency=data.currency,
-            balance=minor_units(data.balance_after),
-            balance_at=event.time,
+    account = state.accounts.get(data.account_id, _UNKNOWN)
+    if data.balance_after is not None and _is_newest(account, event):
+        # Spelled out, as in `_replace`: most facts are entries.
+        known = Account(
+            data.currency,
+            minor_units(data.balance_after),
+            account.overdraft_limit,
+            account.status,
+            account.opened_date,
+            event.time,
+            account.status_at,
         )
+        changes["accounts"] = {**state.accounts, data.account_id: known}
     # What a correction replaces was added when it came; what it was, the nightly run restates.
     counts = data.initiator != "BANK" and data.status == "BOOK" and not data.reversal
     if counts and not event.correction:
@@ -282,30 +291,28 @@ def _posted(state: ClientState, event: Event, data: ac.TransactionPosted) -> dic
     return changes
 
 
-def _is_newest(state: ClientState, account_id: str, event: Event) -> bool:
+def _is_newest(account: Account, event: Event) -> bool:
     """Whether no balance of a later event time is known."""
-    account = state.accounts.get(account_id)
-    return account is None or account.balance_at is None or account.balance_at <= event.time
+    return account.balance_at is None or account.balance_at <= event.time
 
 
 def _add_to_day(
     state: ClientState, event: Event, data: ac.TransactionPosted
 ) -> tuple[DayTotal, ...]:
-    kind = day_total_kind(data)
-    newest = max(state.account_date, event.business_date)
-    oldest = newest - dt.timedelta(days=DAY_TOTALS_KEPT - 1)
-    if event.business_date < oldest:
+    kind, day = day_total_kind(data), event.business_date
+    oldest = max(state.account_date, day) - _OLDER_DAY_TOTALS
+    if day < oldest:
         return state.day_totals
     before = 0
     sources: tuple[Source, ...] = ()
     kept = []
     for total in state.day_totals:
-        if total.business_date == event.business_date and total.kind == kind:
+        if total.kind == kind and total.business_date == day:
             before, sources = total.total, total.sources
         elif total.business_date >= oldest:
             kept.append(total)
     now = DayTotal(
-        event.business_date,
+        day,
         kind,
         before + minor_units(data.amount),
         # The first entries and the latest one carry the evidence; the rest is in the log.
@@ -321,7 +328,8 @@ def day_total_kind(data: ac.TransactionPosted) -> str:
 
 
 def _snapshot(state: ClientState, event: Event, data: ac.BalanceSnapshot) -> dict[str, Any]:
-    if data.balance_type not in ("CLBD", "ITBD") or not _is_newest(state, data.account_id, event):
+    account = state.accounts.get(data.account_id, _UNKNOWN)
+    if data.balance_type not in ("CLBD", "ITBD") or not _is_newest(account, event):
         return {}
     sign = -1 if data.credit_debit_indicator == "DBIT" else 1
     changes: dict[str, Any] = {

@@ -9,7 +9,6 @@ from lifecycle.events.envelope import (
     decode,
     encode,
     event_key,
-    repeated_name,
 )
 from lifecycle.events.fields import Fact, minor_units, money_text, to_decimal
 
@@ -28,6 +27,5 @@ __all__ = [
     "event_key",
     "minor_units",
     "money_text",
-    "repeated_name",
     "to_decimal",
 ]

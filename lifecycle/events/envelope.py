@@ -95,11 +95,11 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 class InvalidEvent(ValueError):
     """Never retry: quarantine the bytes with this reason."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, event_id: str | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
-        self.event_id: str | None = None
+        self.event_id = event_id
         """The CloudEvents id, where the record got far enough to show one."""
 
 
@@ -126,7 +126,11 @@ def decode(
     """Bytes of one Kafka record -> Event. Raises InvalidEvent with the reason it is refused for."""
     envelope = _decode_envelope(raw)
     try:
-        return _typed(envelope, record_key, topic, partition, offset)
+        event = _typed(envelope, record_key, topic, partition, offset)
+        twice = _repeated_name(raw or b"")
+        if twice is not None:
+            raise InvalidEvent("DUPLICATE_NAME", f"the name {twice!r} occurs twice in one object")
+        return event
     except InvalidEvent as error:
         error.event_id = envelope.id
         raise
@@ -169,11 +173,11 @@ def _typed(
     )
 
 
-def repeated_name(raw: bytes) -> str | None:
+def _repeated_name(raw: bytes) -> str | None:
     """A name that occurs twice in one JSON object of an event, or None.
 
     Decoders keep the last of two equal names: what was checked would not be all that was said.
-    `raw` must be a record that `decode` accepted. Counting names is enough for a record without
+    `raw` must be a record that is fine otherwise. Counting names is enough for a record without
     surprises; any other is parsed strictly.
     """
     spaced = b" " in raw or b"\n" in raw or b"\t" in raw or b"\r" in raw
