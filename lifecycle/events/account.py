@@ -33,7 +33,7 @@ from lifecycle.events.fields import (
 )
 
 
-class Party(msgspec.Struct, frozen=True, kw_only=True):
+class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A client's role on an account."""
 
     client_id: Id
@@ -44,7 +44,7 @@ Frequency = Literal["DAIL", "WEEK", "FRTN", "MNTH", "QURT", "SEMI", "YEAR", "ADH
 """ISO 20022 frequency codes."""
 
 
-class BankTransactionCode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class BankTransactionCode(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """ISO 20022 bank transaction code: domain, family, sub-family (PMNT-RCDT-ESCT)."""
 
     domain: Literal[
@@ -54,7 +54,7 @@ class BankTransactionCode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sub_family: FourLetters
 
 
-class CurrencyExchange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class CurrencyExchange(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """How an amount was converted: units of the target currency for one of the source's."""
 
     source_currency: Currency
@@ -62,7 +62,7 @@ class CurrencyExchange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     exchange_rate: Rate
 
 
-class Counterparty(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Counterparty(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The other side of an entry; identifiers are pseudonyms."""
 
     name_hash: Hash | None = None

@@ -25,7 +25,7 @@ from lifecycle.events.fields import (
 )
 
 
-class Dependant(msgspec.Struct, frozen=True, kw_only=True):
+class Dependant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A person the client supports."""
 
     birth_year: Year

@@ -27,7 +27,7 @@ Term = Annotated[int, Meta(ge=1, le=600, description="months")]
 InstalmentNo = Annotated[int, Meta(ge=1, le=10_000)]
 
 
-class Allocation(msgspec.Struct, frozen=True, kw_only=True):
+class Allocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a repayment was split."""
 
     principal: Money = "0"
@@ -250,7 +250,7 @@ class CollateralReleased(Fact, frozen=True):
     reason: Code | None = None
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The lines of a yearly statement that analysis needs; what is not reported is null."""
 
     revenue: Money | None = None

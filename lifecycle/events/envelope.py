@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import operator
 import re
 import uuid
@@ -12,10 +11,11 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from lifecycle.events.catalogue import BY_STRUCT, CATALOGUE, TIME, EventType
 from lifecycle.events.fields import Fact, Id, Instant
+from lifecycle.events.names import repeated_name
 
 REPLAY_NAMESPACE = uuid.UUID("6f1c7a52-5d0e-5b86-9f0b-1d9a5f3c2e41")
 """Namespace of the UUIDv5 ids that replayed events get from their business key."""
@@ -57,13 +57,13 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     recordedtime: Instant
     partitionkey: Id
     data: msgspec.Raw
-    sequence: SequenceText = "0"
-    dataschema: str = ""
-    datacontenttype: str = "application/json"
-    timequality: Literal["RECORDED", "DERIVED"] = "RECORDED"
-    synthetic: bool = False
-    correlationid: str | None = None
-    traceparent: str | None = None
+    sequence: SequenceText | UnsetType = UNSET
+    dataschema: str | UnsetType = UNSET
+    datacontenttype: str | UnsetType = UNSET
+    timequality: Literal["RECORDED", "DERIVED"] | UnsetType = UNSET
+    synthetic: bool | UnsetType = UNSET
+    correlationid: str | UnsetType | None = UNSET
+    traceparent: str | UnsetType | None = UNSET
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -127,7 +127,7 @@ def decode(
     envelope = _decode_envelope(raw)
     try:
         event = _typed(envelope, record_key, topic, partition, offset)
-        twice = _repeated_name(raw or b"")
+        twice = repeated_name(raw or b"", envelope, event.data)
         if twice is not None:
             raise InvalidEvent("DUPLICATE_NAME", f"the name {twice!r} occurs twice in one object")
         return event
@@ -144,14 +144,15 @@ def _typed(
     row = CATALOGUE.get(envelope.type)
     if row is None or row.topic != topic:
         raise InvalidEvent("UNKNOWN_TYPE", f"type {envelope.type!r} does not belong to {topic}")
-    if envelope.dataschema != row.dataschema:
-        _check_version(envelope.dataschema, row)
+    dataschema = envelope.dataschema or ""
+    if dataschema != row.dataschema:
+        _check_version(dataschema, row)
     if record_key is None or record_key != envelope.partitionkey.encode():
         raise InvalidEvent("KEY_MISMATCH", "the record key is not the event's partitionkey")
     try:
         data = _facts[envelope.type](envelope.data)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise InvalidEvent("SCHEMA", f"data ({envelope.dataschema}): {error}") from None
+        raise InvalidEvent("SCHEMA", f"data ({dataschema}): {error}") from None
     entity, field = row.subject
     if envelope.subject != f"{entity}/{getattr(data, field)}":
         raise InvalidEvent("SUBJECT_MISMATCH", f"the subject is not the {field} of the data")
@@ -168,40 +169,9 @@ def _typed(
         topic,
         partition,
         offset,
-        int(envelope.sequence),
+        int(envelope.sequence or 0),
         envelope.data,
     )
-
-
-def _repeated_name(raw: bytes) -> str | None:
-    """A name that occurs twice in one JSON object of an event, or None.
-
-    Decoders keep the last of two equal names: what was checked would not be all that was said.
-    `raw` must be a record that is fine otherwise. Counting names is enough for a record without
-    surprises; any other is parsed strictly.
-    """
-    spaced = b" " in raw or b"\n" in raw or b"\t" in raw or b"\r" in raw
-    if not (spaced and _SPACE_AFTER_QUOTE(raw)) and raw.count(b'":') == _names(_anything(raw)):
-        return None
-    found: list[str] = []
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        found.extend(name for name in names if names.count(name) > 1)
-        return {}
-
-    json.loads(raw, object_pairs_hook=once)
-    return found[0] if found else None
-
-
-def _names(value: Any) -> int:
-    """How many names an event has: the envelope's, the data's, and those one level deeper."""
-    data = value["data"]
-    number = len(value) + len(data)
-    for field in data.values():
-        if field.__class__ is dict:
-            number += len(field)
-    return number
 
 
 def _decode_envelope(raw: bytes | None) -> Envelope:
@@ -235,9 +205,6 @@ def _key_of(row: EventType) -> tuple[Callable[[Fact], tuple[Any, ...]], bool]:
     return get if len(names) > 1 else lambda data: (get(data),), TIME in row.business_key
 
 
-_anything = msgspec.json.Decoder().decode
-# A quote, then white space: a name may be hiding from the count of `":`.
-_SPACE_AFTER_QUOTE = re.compile(rb'"[ \t\r\n]').search
 _SEMVER = re.compile(r"(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){2}", re.ASCII).fullmatch
 _business_keys = {row.data: _key_of(row) for row in CATALOGUE.values()}
 

@@ -15,7 +15,7 @@ NeedClass = Literal["EXPLICIT", "IMPLICIT"]
 Strength = Annotated[int, Meta(ge=1, le=3)]
 
 
-class NeedMentioned(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class NeedMentioned(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A need that came up, and where its words are kept."""
 
     need_code: Code

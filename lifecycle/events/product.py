@@ -39,7 +39,7 @@ class RiskToleranceAssessed(Fact, frozen=True):
     attempt_no_12m: Annotated[int, Meta(ge=1, le=10_000)] = 1
 
 
-class ProposedItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class ProposedItem(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One product of a proposal."""
 
     product_id: Id
