@@ -190,6 +190,7 @@ def _reference(configured: Settings, work: Job) -> Rate:
 
             process = psutil.Process(child.pid)
             rate = _watch(configured, received, len(work.records), [process])
+            child.stdout.read()  # what it has to say, before the pipe is closed
         (applied,) = _row(connection, "SELECT count(*) FROM plain.events")
         connection.execute("DROP SCHEMA plain CASCADE")
     if applied != work.applied:

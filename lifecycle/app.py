@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lifecycle.errors import NotRunning, UsageError
+from lifecycle.errors import AnswerIsNo, NotRunning, UsageError
 from lifecycle.settings import ROOT, Settings
 
 if TYPE_CHECKING:
@@ -713,7 +713,12 @@ def decide_quarantined(
             store.reject(request_id, checker, now)
             return done | {"status": "HELD"}
         if request.action == "RELEASE" and request.stage == "raw":
-            batch = _release(settings, store.show(request.quarantine_id), request, checker, now)
+            try:
+                batch = _release(settings, store.show(request.quarantine_id), request, checker, now)
+            except AnswerIsNo:
+                # Somebody may have been quicker, and then that is what there is to say.
+                check_decision(store.request(request_id), checker)
+                raise
             done |= {"facts": len(batch.facts), "alerts": len(batch.alerts)}
             return done | {"status": "RELEASED"}
         status = "RELEASED" if request.action == "RELEASE" else "DISCARDED"
