@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from lifecycle.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder that holds dags/, plugins/, rules/ and migrations/."""
@@ -62,9 +64,9 @@ def load(environ: dict[str, str] | None = None) -> Settings:
         smtp=env.get("LIFECYCLE_SMTP", written.get("smtp", "127.0.0.1:25")),
         lake=Path(env.get("LIFECYCLE_LAKE", str(home / "lake"))),
         rules=Path(env.get("LIFECYCLE_RULES", str(ROOT / "rules"))),
-        partitions=int(env.get("LIFECYCLE_PARTITIONS", written.get("partitions", PARTITIONS))),
+        partitions=_number(env, "LIFECYCLE_PARTITIONS", written.get("partitions", PARTITIONS)),
         consumer_group=env.get("LIFECYCLE_CONSUMER_GROUP", "lifecycle"),
-        metrics_port=int(env.get("LIFECYCLE_METRICS_PORT", "0")),
+        metrics_port=_number(env, "LIFECYCLE_METRICS_PORT", 0),
         timezone=bank_zone(env),
         code_version=env.get("LIFECYCLE_CODE_VERSION", _package_version()),
     )
@@ -72,7 +74,20 @@ def load(environ: dict[str, str] | None = None) -> Settings:
 
 def bank_zone(environ: Mapping[str, str] = os.environ) -> ZoneInfo:
     """The bank's zone alone: what a DAG needs when it is parsed. Reads no file."""
-    return ZoneInfo(environ.get("LIFECYCLE_TIMEZONE", "Asia/Shanghai"))
+    name = environ.get("LIFECYCLE_TIMEZONE", "Asia/Shanghai")
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise UsageError(
+            f"LIFECYCLE_TIMEZONE is {name!r}, which is no IANA time zone such as Asia/Shanghai."
+        ) from None
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{name} is {text!r}, which is no whole number.")
+    return int(text)
 
 
 def _written_by_up(home: Path) -> dict[str, Any]:

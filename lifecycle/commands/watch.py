@@ -32,6 +32,37 @@ def status(as_json: AsJson = False) -> None:
         )
 
 
+def _print_standing(now: dict[str, Any]) -> None:
+    """What does not move by itself, since when, and what to do about it."""
+    for row in now["stopped"]:
+        where = f"{row['topic']} {row['partition']}"
+        out.print(
+            f"stopped  {where} at {row['next_offset']:,} since {row['stopped_at']}: "
+            f"{row['reason']}; read on with `lifecycle offsets resume {where} --reason TEXT`",
+            highlight=False,
+            markup=False,
+        )
+    for row in now["parked"]:
+        out.print(
+            f"parked   {row['facts']:,} {row['type']} wait for their {row['waits_for']} since "
+            f"{row['oldest']}",
+            highlight=False,
+        )
+    for row in now["gaps"]:
+        out.print(
+            f"gaps     {row['clients']:,} clients miss facts of {row['source']} since "
+            f"{row['oldest']}",
+            highlight=False,
+            markup=False,
+        )
+    for row in now["quarantine"]:
+        out.print(
+            f"held     {row['rows']:,} records by gate {row['stage']}: {row['reason']}, since "
+            f"{row['oldest']}",
+            highlight=False,
+        )
+
+
 def _print(now: dict[str, Any]) -> None:
     parts = Table("part", "", "detail", "restarts")
     for name, part in now["parts"].items():
@@ -44,6 +75,7 @@ def _print(now: dict[str, Any]) -> None:
         balanced = "[green]balanced[/green]" if books["balanced"] else "[red]NOT balanced[/red]"
         out.print(f"books    {counts}  {balanced}", highlight=False)
         out.print(f"lag      {sum(sum(p.values()) for p in now['lag'].values()):,} records")
+    _print_standing(now)
     night = now.get("nightly")
     if night:
         out.print(
