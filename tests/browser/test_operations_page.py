@@ -2,63 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import shutil
-import tempfile
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
 import pytest
 
-from lifecycle import app, platform, settings
-from lifecycle.platform.address import Address, read
+from lifecycle import app, platform
 from lifecycle.settings import Settings
-from tests.support import received, wait_for
+from tests.browser.pages import address_of, logged_in, needs_chromium
 
-CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser")) if p), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def whole() -> Iterator[Settings]:
-    """The whole platform with a small bank's facts and one night run by its DAG."""
-    home = Path(tempfile.mkdtemp(prefix="lifecycle-browser-"))
-    try:
-        platform.up(home)
-        configured = settings.load({"LIFECYCLE_HOME": str(home)})
-        source = app.simulator(
-            configured, seed=2, clients=50, first_day=dt.date(2026, 1, 1), days=60
-        )
-        sent = app.publish(
-            configured, source, first=None, last=None, speed=None, progress=lambda n: None
-        )
-        wait_for(lambda: received(configured) == sent.events, 60, "consume")
-        state = platform.run_dag(home, "nightly", {"business_date": "2026-03-01"})
-        assert state == "success", "the nightly DAG is not green"
-        yield configured
-    finally:
-        platform.down(home)
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _address(configured: Settings) -> Address:
-    address = read(configured.home)
-    assert address is not None
-    return address
 
 
 def _status_code(url: str, token: str | None = None) -> int:
@@ -72,7 +27,7 @@ def _status_code(url: str, token: str | None = None) -> int:
 
 @pytest.mark.parametrize("path", ["/lifecycle/operations", "/lifecycle/api/operations"])
 def test_nothing_is_shown_without_a_log_in(whole: Settings, path: str) -> None:
-    assert _status_code(_address(whole).airflow_url + path) == 401
+    assert _status_code(address_of(whole).airflow_url + path) == 401
 
 
 def test_every_alert_reaches_its_owner_once(whole: Settings) -> None:
@@ -90,34 +45,11 @@ def test_every_alert_reaches_its_owner_once(whole: Settings) -> None:
     assert len(list((whole.home / "mail" / "new").iterdir())) >= len(expected)
 
 
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium is installed: the page is not looked at"
-)
-
-
-@contextmanager
-def _logged_in(configured: Settings, user: str) -> Iterator[Any]:
-    """A browser page after the log-in form, on Airflow's home page."""
-    from playwright.sync_api import sync_playwright
-
-    address = _address(configured)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1500, "height": 1100}, color_scheme="dark")
-        page.goto(address.airflow_url)
-        page.fill("input[name=username]", user)
-        page.fill("input[name=password]", json.loads(address.passwords.read_text())[user])
-        page.keyboard.press("Enter")
-        page.get_by_text("Operations").first.wait_for(timeout=30_000)
-        yield page
-        browser.close()
-
-
 @needs_chromium
 @pytest.mark.parametrize("user", ["admin", "auditor"])
 def test_the_page_shows_what_status_says(whole: Settings, user: str) -> None:
-    with _logged_in(whole, user) as page:
-        page.goto(f"{_address(whole).airflow_url}/plugin/operations")
+    with logged_in(whole, user) as page:
+        page.goto(f"{address_of(whole).airflow_url}/plugin/operations")
         frame = page.frame_locator("iframe")
         frame.get_by_text("balanced").first.wait_for(timeout=30_000)
         text = frame.locator("body").inner_text()
@@ -128,9 +60,9 @@ def test_the_page_shows_what_status_says(whole: Settings, user: str) -> None:
 
 @needs_chromium
 def test_a_number_that_is_too_old_is_unknown(whole: Settings) -> None:
-    with _logged_in(whole, "admin") as page:
+    with logged_in(whole, "admin") as page:
         page.clock.install()
-        page.goto(f"{_address(whole).airflow_url}/lifecycle/operations")
+        page.goto(f"{address_of(whole).airflow_url}/lifecycle/operations")
         page.locator("#tile-books[data-state=good]").wait_for(timeout=30_000)
         page.route("**/lifecycle/api/operations", lambda route: route.abort())
         page.clock.fast_forward("02:00")

@@ -1,0 +1,136 @@
+"""Four eyes in Airflow: a question waits for a second person; who asked is refused; nobody answers,
+nothing happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+
+from consumers.relay import producer_for, send
+from lifecycle import app
+from lifecycle.ports import OutboxMessage
+from lifecycle.settings import Settings
+from tests.browser.pages import address_of, api, logged_in, needs_chromium
+from tests.support import opened, outgoing, posted, query, wait_for
+
+pytestmark = pytest.mark.browser
+CLIENT = "REVIEW-1"
+GOOD = outgoing(posted(1, account_id="R1"), CLIENT)
+
+
+@pytest.fixture(scope="module")
+def request_id(whole: Settings) -> int:
+    """What the officer asks for: that a broken record of the client is released, corrected."""
+    account = outgoing(opened("R1", CLIENT), CLIENT)
+    broken = GOOD.value.replace(b'"100.00"', b"100.0")
+    producer = producer_for(whole.kafka_bootstrap)
+    send(
+        producer,
+        [OutboxMessage(o.topic, o.key, v) for o, v in ((account, account.value), (GOOD, broken))],
+    )
+    producer.close()
+    wait_for(lambda: bool(_held(whole)), 60, "the record is held")
+    return app.ask_for_quarantined(
+        whole, _held(whole)[0], "RELEASE", GOOD.value, reason="amount as text", maker="officer"
+    )
+
+
+def _held(configured: Settings) -> list[int]:
+    return [
+        number
+        for (number,) in query(
+            configured,
+            "SELECT quarantine_id FROM quarantine WHERE client_id = %s AND status = 'HELD'",
+            CLIENT,
+        )
+    ]
+
+
+def _asked(configured: Settings, request_id: int) -> str:
+    """Start the review of a request; return its run once the question waits."""
+    body = {"logical_date": None, "conf": {"request_id": request_id}}
+    run = str(
+        api(configured, "admin", "POST", "/api/v2/dags/quarantine_review/dagRuns", body)[
+            "dag_run_id"
+        ]
+    )
+    waiting = "/api/v2/dags/~/dagRuns/~/hitlDetails?response_received=false"
+
+    def waits() -> bool:
+        details = api(configured, "admin", "GET", waiting)["hitl_details"]
+        return any(d["task_instance"]["dag_run_id"] == run for d in details)
+
+    wait_for(waits, 120, "the question waits")
+    return run
+
+
+def _answer(configured: Settings, run: str, user: str, option: str) -> None:
+    task = f"/api/v2/dags/quarantine_review/dagRuns/{run}/taskInstances/decide/-1/hitlDetails"
+    api(configured, user, "PATCH", task, {"chosen_options": [option], "params_input": {}})
+
+
+def _end(configured: Settings, run: str) -> dict[str, Any]:
+    """Task -> state, once the run has ended."""
+    path = f"/api/v2/dags/quarantine_review/dagRuns/{run}"
+
+    def ended() -> bool:
+        return api(configured, "admin", "GET", path)["state"] in ("success", "failed")
+
+    wait_for(ended, 120, "the run ends")
+    tasks = api(configured, "admin", "GET", f"{path}/taskInstances")["task_instances"]
+    return {task["task_id"]: task["state"] for task in tasks}
+
+
+@needs_chromium
+@pytest.mark.timeout(600)
+def test_the_question_says_what_is_asked_and_nothing_of_the_record(
+    whole: Settings, request_id: int, tmp_path: Path
+) -> None:
+    run = _asked(whole, request_id)
+    with logged_in(whole, "operator") as page:
+        url = f"{address_of(whole).airflow_url}/dags/quarantine_review/runs/{run}"
+        page.goto(f"{url}/tasks/decide/required_actions")
+        page.get_by_role("button", name="Approve").wait_for(timeout=30_000)
+        page.screenshot(path=tmp_path / "quarantine-review.png")
+        text = page.locator("body").inner_text()
+    _answer(whole, run, "operator", "Later")
+    assert _end(whole, run)["carry_out"] == "skipped"
+    for said in (
+        "officer asks to release",
+        "amount as text",
+        "raw-07",
+        "隔离记录处理审批",
+        "Reject",
+    ):
+        assert said in text, text
+    assert "100.0" not in text
+    assert CLIENT not in text
+
+
+@pytest.mark.timeout(600)
+def test_a_second_person_decides(whole: Settings, request_id: int) -> None:
+    later = _asked(whole, request_id)
+    with pytest.raises(HTTPError, match="403"):
+        _answer(whole, later, "auditor", "Approve")
+    _answer(whole, later, "operator", "Later")
+    assert _end(whole, later)["carry_out"] == "skipped"
+    assert _held(whole), "nobody decided"
+
+    own = _asked(whole, request_id)
+    _answer(whole, own, "officer", "Approve")
+    assert _end(whole, own)["carry_out"] == "failed"
+    assert _held(whole), "who asked cannot approve"
+
+    second = _asked(whole, request_id)
+    _answer(whole, second, "operator", "Approve")
+    assert _end(whole, second)["carry_out"] == "success"
+    assert not _held(whole)
+    assert not app.client(whole, CLIENT)["degraded"]
+    with app.quarantine(whole) as store:
+        (wish,) = [r for r in store.requests("APPROVED") if r["request_id"] == request_id]
+    assert (wish["maker"], wish["checker"]) == ("officer", "operator")
+    assert query(whole, "SELECT count(*) FROM event_log WHERE event_id = %s", GOOD.id) == [(1,)]
+    assert app.prove(whole).equal
