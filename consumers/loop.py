@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import msgspec
 import structlog
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import (
     CorruptRecordError,
@@ -33,7 +33,7 @@ from kafka.structs import OffsetAndMetadata
 from consumers.damage import Damage
 from consumers.logs import write_logs
 from consumers.metrics import Metrics
-from consumers.topics import METADATA_MS, no_broker
+from consumers.topics import METADATA_MS, Client, no_broker
 from lifecycle.alerts.decide import Decider
 from lifecycle.breaker import Breaker
 from lifecycle.cache import Cache
@@ -73,7 +73,7 @@ LEAVE_MS = 5_000
 
 
 class PollableConsumer(Protocol):
-    """The slice of kafka.KafkaConsumer this loop needs."""
+    """The slice of consumers.topics.Client this loop needs."""
 
     def poll(self, timeout_ms: int, max_records: int) -> Mapping[Any, Sequence[Any]]: ...
     def seek(self, partition: Any, offset: int) -> None: ...
@@ -82,6 +82,7 @@ class PollableConsumer(Protocol):
     def resume(self, *partitions: Any) -> None: ...
     def beginning_offsets(self, partitions: Sequence[Any]) -> dict[Any, int]: ...
     def end_offsets(self, partitions: Sequence[Any]) -> dict[Any, int]: ...
+    def topic_id(self, topic: str) -> str | None: ...
     def commit_async(self, offsets: Any) -> Any: ...
     def close(self, **options: Any) -> None: ...
 
@@ -106,6 +107,8 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Whether partitions were assigned that are not taken yet."""
         self.waiting_since: float | None = None
         """Monotonic seconds since it asked for partitions; None once the group has answered."""
+        self._topics: dict[str, str] = {}
+        """Topic -> the broker's id of the one that `next` counts in."""
         self._changes = 0
         self._lock = threading.Lock()
 
@@ -127,11 +130,12 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def take(self) -> None:
         """Go to the stored offsets of what is assigned now. Raises OffsetImpossible for a missing
-        row, NotRunning when the store cannot say."""
+        row or one of another topic, NotRunning when the store cannot say."""
         assert self.consumer is not None
         changes = self._changes
         rows = self._book.offsets(self._group)
         stops = self._book.stops(self._group)
+        self._compare_topics({(tp.topic, tp.partition) for tp in self.consumer.assignment()}, rows)
         with self._lock:
             if changes != self._changes:
                 return  # they changed hands while we asked: `is_new` tells, or there are none
@@ -145,9 +149,44 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
             self._stop(places & stops.keys())
             self.is_new = False
 
+    def _compare_topics(
+        self, places: set[tuple[str, int]], rows: Mapping[tuple[str, int], int]
+    ) -> None:
+        """A row that does not know its topic yet belongs to the one that is there now."""
+        assert self.consumer is not None
+        found = {topic: self.consumer.topic_id(topic) for topic, _ in places}
+        self._topics = {topic: topic_id for topic, topic_id in found.items() if topic_id}
+        known = self._book.topics(self._group)
+        for place in sorted(places & known.keys()):
+            if self._topics.get(place[0], known[place]) != known[place]:
+                raise OffsetImpossible(str(self.problem(place, rows[place], made_anew=True)))
+        new = {p: self._topics[p[0]] for p in places - known.keys() if p[0] in self._topics}
+        if new:
+            self._book.belong(self._group, new)
+
+    def is_made_anew(self, topic: str) -> bool:
+        """Whether the name stands for another topic than the one whose offsets were taken."""
+        assert self.consumer is not None
+        known = self._topics.get(topic)
+        return known is not None and self.consumer.topic_id(topic) not in (None, known)
+
+    def problem(self, place: tuple[str, int], offset: int, *, made_anew: bool) -> str | None:
+        """What is lost or impossible about an offset, asked of the broker now; not under the lock."""
+        assert self.consumer is not None
+        tp = TopicPartition(*place)
+        start = self.consumer.beginning_offsets([tp])[tp]
+        end = self.consumer.end_offsets([tp])[tp]
+        return problem(place, offset, start, end, made_anew=made_anew)
+
     def accept(self, polled: Mapping[Any, Sequence[Any]]) -> list[Record]:
         """The polled records that follow the owned offsets. A record read twice after a seek, and
-        one of a partition that is not taken, is dropped."""
+        one of a partition that is not taken, is dropped. Raises OffsetImpossible for records of a
+        topic that was made anew under us."""
+        for tp in polled:
+            if self.is_made_anew(tp.topic):
+                stored = self.next.get((tp.topic, tp.partition), 0)
+                why = self.problem((tp.topic, tp.partition), stored, made_anew=True)
+                raise OffsetImpossible(str(why))
         with self._lock:
             records: list[Record] = []
             for tp, batch in sorted(polled.items()):
@@ -508,9 +547,8 @@ class Loop:
         return OffsetImpossible(self._problem(tp, offset) or f"{tp}: {error}")
 
     def _problem(self, tp: TopicPartition, offset: int) -> str | None:
-        start = self._consumer.beginning_offsets([tp])[tp]
-        end = self._consumer.end_offsets([tp])[tp]
-        return problem((tp.topic, tp.partition), offset, start, end)
+        made_anew = self._owned.is_made_anew(tp.topic)
+        return self._owned.problem((tp.topic, tp.partition), offset, made_anew=made_anew)
 
     def _cut(self, cuts: Mapping[TopicPartition, OffsetAndMetadata | None]) -> list[Stop]:
         """The logs lost their ends, and may have grown again since."""
@@ -530,10 +568,10 @@ class Loop:
         ]
 
 
-def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> KafkaConsumer:
+def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> Client:
     """A group member on all source topics: raw bytes, no auto-commit, no reset, range assignor."""
     try:
-        consumer = KafkaConsumer(
+        consumer = Client(
             bootstrap_servers=bootstrap_servers,
             group_id=group,
             enable_auto_commit=False,

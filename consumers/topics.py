@@ -30,6 +30,15 @@ RETENTION_DAYS = {
 """Days a record stays by its broker time; -1 is for ever."""
 
 
+class Client(KafkaConsumer):  # type: ignore[misc]
+    """kafka-python's consumer, which also says which topic a name stands for."""
+
+    def topic_id(self, topic: str) -> str | None:
+        """The broker's id of a topic, as of the newest metadata; None when it is not known."""
+        found = self._cluster.topic_id(topic)
+        return str(found) if found else None
+
+
 def bootstrap(bootstrap_servers: str, partitions: int, group: str, book: OffsetBook) -> int:
     """Create missing topics, and an offset row at the log start for every partition without one.
 
@@ -116,6 +125,19 @@ def partition_counts(bootstrap_servers: str, topics: Iterable[str]) -> dict[str,
         consumer.close()
 
 
+def topic_ids(bootstrap_servers: str) -> dict[str, str]:
+    """Source topic -> the broker's id of it, for those that exist."""
+    consumer = reader(bootstrap_servers, bootstrap_timeout_ms=ANSWER_MS)
+    try:
+        consumer.topics()
+        found = {topic: consumer.topic_id(topic) for topic in SOURCE_TOPICS}
+    except KafkaError as error:
+        raise no_broker(bootstrap_servers, error) from error
+    finally:
+        consumer.close()
+    return {topic: topic_id for topic, topic_id in found.items() if topic_id}
+
+
 def source_offsets(
     bootstrap_servers: str, partitions: int, which: Literal["beginning", "end"]
 ) -> dict[tuple[str, int], int]:
@@ -142,12 +164,10 @@ def source_offsets(
     return {(tp.topic, tp.partition): offset for tp, offset in sorted(offsets.items())}
 
 
-def reader(bootstrap_servers: str, **options: Any) -> KafkaConsumer:
+def reader(bootstrap_servers: str, **options: Any) -> Client:
     """A consumer without a group that never decodes and never commits."""
     try:
-        return KafkaConsumer(
-            bootstrap_servers=bootstrap_servers, enable_auto_commit=False, **options
-        )
+        return Client(bootstrap_servers=bootstrap_servers, enable_auto_commit=False, **options)
     except KafkaError as error:
         raise no_broker(bootstrap_servers, error) from error
 

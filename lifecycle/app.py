@@ -83,13 +83,14 @@ def raise_partitions(settings: Settings, partitions: int) -> dict[str, int]:
 
 def offsets(settings: Settings) -> list[dict[str, Any]]:
     """Every offset row beside what the broker keeps, and what is wrong with it."""
-    from consumers.topics import source_offsets
+    from consumers.topics import source_offsets, topic_ids
     from lifecycle.adapters.ingest_store import PostgresOffsetDesk
     from lifecycle.offsets import problem
 
     rows = PostgresOffsetDesk(settings.database_url, settings.consumer_group).rows()
     starts = source_offsets(settings.kafka_bootstrap, settings.partitions, "beginning")
     ends = source_offsets(settings.kafka_bootstrap, settings.partitions, "end")
+    ids = topic_ids(settings.kafka_bootstrap)
     stored = {(row["topic"], row["partition"]): row for row in rows}
     nothing: dict[str, Any] = dict.fromkeys(rows[0]) if rows else {"next_offset": None}
     return [
@@ -102,7 +103,12 @@ def offsets(settings: Settings) -> list[dict[str, Any]]:
             "log_end": end,
             "lag": end - (stored[place]["next_offset"] if place in stored else 0),
             "problem": problem(
-                place, stored[place]["next_offset"] if place in stored else None, starts[place], end
+                place,
+                stored[place]["next_offset"] if place in stored else None,
+                starts[place],
+                end,
+                made_anew=place in stored
+                and stored[place]["topic_id"] not in (None, ids.get(place[0])),
             ),
         }
         for place, end in ends.items()
@@ -361,15 +367,11 @@ def _storage(settings: Settings, progress: Callable[[str], None]) -> Iterator[Se
 
 def _replays(settings: Settings, manifest: Manifest) -> dict[str, Any]:
     """{replay, replay_unknown}: per partition what is read again, or why nobody can say."""
-    from consumers.topics import partition_counts, source_offsets
+    from consumers.topics import partition_counts, source_offsets, topic_ids
     from lifecycle.backup import replays
     from lifecycle.events import SOURCE_TOPICS
 
-    offsets = {
-        (row.topic, row.partition): row.next_offset
-        for row in manifest.offsets
-        if row.consumer_group == settings.consumer_group
-    }
+    offsets = [o for o in manifest.offsets if o.consumer_group == settings.consumer_group]
     try:
         if not all(partition_counts(settings.kafka_bootstrap, SOURCE_TOPICS).values()):
             return {
@@ -380,9 +382,10 @@ def _replays(settings: Settings, manifest: Manifest) -> dict[str, Any]:
             }
         starts = source_offsets(settings.kafka_bootstrap, settings.partitions, "beginning")
         ends = source_offsets(settings.kafka_bootstrap, settings.partitions, "end")
+        topics = topic_ids(settings.kafka_bootstrap)
     except NotRunning as error:
         return {"replay": [], "replay_unknown": str(error)}
-    return {"replay": replays(offsets, starts, ends), "replay_unknown": None}
+    return {"replay": replays(offsets, starts, ends, topics), "replay_unknown": None}
 
 
 @contextmanager

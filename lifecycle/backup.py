@@ -8,7 +8,7 @@ size and digest; a folder without one is not a backup.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -37,6 +37,8 @@ class Offset(msgspec.Struct, frozen=True):
     topic: str
     partition: int
     next_offset: int
+    topic_id: str | None = None
+    """The broker's id of the topic it counts in."""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -101,17 +103,23 @@ def differences(wanted: Mapping[str, FileFacts], found: Mapping[str, FileFacts])
 
 
 def replays(
-    offsets: Mapping[Place, int], starts: Mapping[Place, int], ends: Mapping[Place, int]
+    offsets: Iterable[Offset],
+    starts: Mapping[Place, int],
+    ends: Mapping[Place, int],
+    topics: Mapping[str, str],
 ) -> list[Replay]:
     """Per partition of the broker, what a consumer reads again from the backup's offsets on.
 
     A partition that the backup does not know was made later: `lifecycle bootstrap`, which `up` runs,
-    gives it an offset row, and it is read from its first record.
+    gives it an offset row, and it is read from its first record. `topics` holds the broker's ids.
     """
+    known = {(o.topic, o.partition): o for o in offsets}
     found = []
     for place, end in sorted(ends.items()):
-        start = offsets.get(place, 0)
-        wrong = problem(place, start, starts[place], end)
+        offset = known.get(place)
+        start = offset.next_offset if offset else 0
+        made_anew = offset is not None and offset.topic_id not in (None, topics.get(place[0]))
+        wrong = problem(place, start, starts[place], end, made_anew=made_anew)
         records = max(0, end - max(start, starts[place]))
         found.append(Replay(*place, start, end, records, wrong))
     return found

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 
-def problem(place: tuple[str, int], stored: int | None, log_start: int, log_end: int) -> str | None:
+def problem(
+    place: tuple[str, int],
+    stored: int | None,
+    log_start: int,
+    log_end: int,
+    *,
+    made_anew: bool = False,
+) -> str | None:
     """None when reading may go on, else one sentence with the range and the command that decides.
 
     `stored` is the next offset to read, None when there is no row; the log holds the offsets
-    [log_start, log_end).
+    [log_start, log_end); `made_anew` says that it is the log of another topic of the same name.
     """
     where, decide = _names(place)
     if stored is None:
@@ -15,6 +22,12 @@ def problem(place: tuple[str, int], stored: int | None, log_start: int, log_end:
             f"{where} has no offset row, so nothing says what of {log_start:,}..{log_end - 1:,} was "
             "read: restore the database, or run `lifecycle bootstrap` to start it at the log's "
             "beginning."
+        )
+    if made_anew:
+        return (
+            f"{where}: the topic was deleted and made anew after its next offset {stored:,} was "
+            f"stored, and nothing of the new one's {log_end - log_start:,} records was read: "
+            f"{decide} ({log_start:,}); what was read before is recognised."
         )
     if stored < log_start:
         return (

@@ -286,6 +286,13 @@ class OffsetBook(Protocol):
     def offsets(self, group: str) -> dict[tuple[str, int], int]:
         """(topic, partition) -> next offset, for every partition of the group."""
 
+    def topics(self, group: str) -> dict[tuple[str, int], str]:
+        """(topic, partition) -> the broker's id of the topic its offset counts in, where a
+        consumer has said so."""
+
+    def belong(self, group: str, topics: Mapping[tuple[str, int], str]) -> None:
+        """Say of which topic the offsets are; never changes a row that says it already."""
+
     def stops(self, group: str) -> dict[tuple[str, int], str]:
         """(topic, partition) -> why it is not read on, for partitions that are stopped."""
 

@@ -66,7 +66,7 @@ class Moment:
     def offsets(self) -> list[Offset]:
         """The offset rows of every group."""
         rows = self._connection.execute(
-            "SELECT consumer_group, topic, partition, next_offset FROM consumer_offset "
+            "SELECT consumer_group, topic, partition, next_offset, topic_id FROM consumer_offset "
             "ORDER BY consumer_group, topic, partition"
         )
         return [Offset(*row) for row in rows]

@@ -603,6 +603,27 @@ class PostgresOffsetBook:
             )
             return {(topic, partition): offset for topic, partition, offset in rows}
 
+    def topics(self, group: str) -> dict[tuple[str, int], str]:
+        with unavailable(), connect(self._database_url, options=_QUICK) as connection:
+            rows = connection.execute(
+                "SELECT topic, partition, topic_id FROM consumer_offset "
+                "WHERE consumer_group = %s AND topic_id IS NOT NULL",
+                (group,),
+            )
+            return {(topic, partition): topic_id for topic, partition, topic_id in rows}
+
+    def belong(self, group: str, topics: Mapping[tuple[str, int], str]) -> None:
+        with (
+            unavailable(),
+            connect(self._database_url, options=_QUICK) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.executemany(
+                "UPDATE consumer_offset SET topic_id = %s WHERE consumer_group = %s "
+                "AND topic = %s AND partition = %s AND topic_id IS NULL",
+                [(topic_id, group, *place) for place, topic_id in topics.items()],
+            )
+
     def stops(self, group: str) -> dict[tuple[str, int], str]:
         with unavailable(), connect(self._database_url, options=_QUICK) as connection:
             rows = connection.execute(
@@ -643,8 +664,8 @@ class PostgresOffsetDesk:
         """Every offset row of the group."""
         with unavailable(), connect(self._database_url, row_factory=dict_row) as connection:
             return connection.execute(
-                "SELECT topic, partition, next_offset, received, applied, quarantined, duplicates,"
-                " parked, stopped_at, stopped_reason FROM consumer_offset "
+                "SELECT topic, partition, topic_id, next_offset, received, applied, quarantined,"
+                " duplicates, parked, stopped_at, stopped_reason FROM consumer_offset "
                 "WHERE consumer_group = %s ORDER BY topic, partition",
                 (self._group,),
             ).fetchall()  # type: ignore[return-value]
@@ -681,10 +702,12 @@ class PostgresOffsetDesk:
                 )
             after = before if offset is None else offset
             connection.execute(
+                # An offset that a person sets counts in the topic that is there now.
                 "UPDATE consumer_offset SET next_offset = %s, stopped_at = NULL,"
-                " stopped_reason = NULL, updated_at = %s "
+                " stopped_reason = NULL, updated_at = %s,"
+                " topic_id = CASE WHEN %s THEN topic_id END "
                 "WHERE consumer_group = %s AND topic = %s AND partition = %s",
-                (after, now, self._group, topic, partition),
+                (after, now, offset is None, self._group, topic, partition),
             )
             connection.execute(
                 "INSERT INTO offset_decision (consumer_group, topic, partition, action, from_offset,"

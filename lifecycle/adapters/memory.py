@@ -57,6 +57,7 @@ class MemoryIngestStore:
 
     def __init__(self, rules_content: Mapping[str, str] | None = None) -> None:
         self.next: dict[Place, int] = {}
+        self.topic_ids: dict[Place, str] = {}
         self.stopped: dict[Place, str] = {}
         self.counts: dict[Place, Counter[str]] = {}
         """Per partition: received, applied, quarantined, duplicates, parked."""
@@ -90,6 +91,13 @@ class MemoryIngestStore:
 
     def offsets(self, group: str) -> dict[tuple[str, int], int]:
         return dict(self.next)
+
+    def topics(self, group: str) -> dict[Place, str]:
+        return dict(self.topic_ids)
+
+    def belong(self, group: str, topics: Mapping[Place, str]) -> None:
+        for place, topic_id in topics.items():
+            self.topic_ids.setdefault(place, topic_id)
 
     def stops(self, group: str) -> dict[Place, str]:
         return dict(self.stopped)

@@ -23,6 +23,15 @@ class MemoryBroker:
             Place(topic, n): [] for topic in topics for n in range(partitions)
         }
         self._partitions = partitions
+        self.topic_ids = {topic: f"{topic}#1" for topic, _ in self.logs}
+
+    def make_anew(self, topic: str) -> None:
+        """Delete a topic with all its records and make it again."""
+        for place in self.logs:
+            if place.topic == topic:
+                self.logs[place] = []
+        name, _, number = self.topic_ids[topic].partition("#")
+        self.topic_ids[topic] = f"{name}#{int(number) + 1}"
 
     def append(self, topic: str, key: bytes | None, value: bytes | None) -> Record:
         """Append a record to the partition of its key; return it with its offset."""
@@ -70,6 +79,9 @@ class MemoryConsumer:
 
     def assignment(self) -> set[Place]:
         return set(self._positions)
+
+    def topic_id(self, topic: str) -> str | None:
+        return self._broker.topic_ids.get(topic)
 
     def pause(self, *partitions: Any) -> None:
         self._paused |= {Place(*p) for p in partitions}

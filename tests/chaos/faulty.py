@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from kafka import KafkaConsumer
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from consumers import loop
 from consumers.damage import find_damage
 from consumers.loop import Loop, Ownership
 from consumers.metrics import Metrics
+from consumers.topics import Client
 from expectations.gate import GreatExpectationsGate
 from lifecycle import app, settings
 from lifecycle.adapters.ingest_store import PostgresIngestStore, PostgresOffsetBook
@@ -74,9 +74,9 @@ class _Fuse(list[Any]):
 
 
 class FaultyBroker:
-    """A KafkaConsumer with small polls; everything else passes."""
+    """The client with small polls; everything else passes."""
 
-    def __init__(self, consumer: KafkaConsumer, fault: Fault, batch: int) -> None:
+    def __init__(self, consumer: Client, fault: Fault, batch: int) -> None:
         self._consumer = consumer
         self._fault = fault
         self._batch = batch
@@ -194,9 +194,9 @@ def _metrics(configured: settings.Settings) -> Metrics:
 
 def _member(
     configured: settings.Settings, ownership: Ownership, arguments: argparse.Namespace
-) -> KafkaConsumer:
+) -> Client:
     """What `consumers.loop.kafka_consumer` makes, with short times, so that tests need not wait."""
-    consumer = KafkaConsumer(
+    consumer = Client(
         bootstrap_servers=configured.kafka_bootstrap,
         group_id=arguments.group or configured.consumer_group,
         enable_auto_commit=False,

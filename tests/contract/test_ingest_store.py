@@ -122,6 +122,14 @@ def test_offset_rows_are_created_once_and_never_moved(kit: Kit) -> None:
     assert kit.book.offsets(GROUP) == {PLACE: 5, ("bank.credit.v1", 1): 7}
 
 
+def test_an_offset_belongs_to_one_topic_whatever_its_name(kit: Kit) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 5})
+    assert kit.book.topics(GROUP) == {}
+    kit.book.belong(GROUP, {PLACE: "first"})
+    kit.book.belong(GROUP, {PLACE: "second"})
+    assert kit.book.topics(GROUP) == {PLACE: "first"}
+
+
 def test_a_batch_is_stored_whole(kit: Kit, rules: Decider) -> None:
     kit.book.create_offsets(GROUP, {PLACE: 0})
     take(kit, rules, records([outgoing(opened()), outgoing(posted(balance_after="-9.00"))]))

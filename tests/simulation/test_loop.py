@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from consumers import loop
 from lifecycle.alerts.decide import decider
 from lifecycle.alerts.rules import load_rules
+from lifecycle.errors import OffsetImpossible
 from lifecycle.events import Fact, Outgoing
 from lifecycle.settings import ROOT
 from tests.simulation.world import STEPS, World
@@ -134,6 +135,22 @@ def test_a_life_that_is_hit_at_every_step_ends_the_same(step: str) -> None:
     assert hit.store.states() == calm.store.states()
     # Topics are not ordered among each other, so what a rule knew may differ; what it raised not.
     assert hit.store.alerts().keys() == calm.store.alerts().keys()
+
+
+@pytest.mark.parametrize("while_it_reads", [True, False])
+def test_a_topic_made_anew_is_not_read_from_the_old_offset(while_it_reads: bool) -> None:
+    world = World(RULES)
+    world.send(outgoing(opened()))
+    world.send(outgoing(posted(1)))
+    world.drain()
+    world.broker.make_anew("bank.account.v1")
+    for number in range(2, 9):
+        world.send(outgoing(posted(number)))
+    if not while_it_reads:
+        world.loops.clear()
+    with pytest.raises(OffsetImpossible, match="made anew"):
+        world.drain()
+    assert len(world.store.log) == 2, "nothing of the new topic was taken"
 
 
 def test_a_member_whose_assignment_was_dropped_joins_anew(monkeypatch: pytest.MonkeyPatch) -> None:

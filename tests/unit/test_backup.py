@@ -11,7 +11,7 @@ import pytest
 from lifecycle.adapters import backup_files as files
 from lifecycle.adapters.backup import check
 from lifecycle.adapters.postgres import newest_revision
-from lifecycle.backup import MANIFEST, VERSION, Manifest, Replay, replays
+from lifecycle.backup import MANIFEST, VERSION, Manifest, Offset, Replay, replays
 from lifecycle.errors import UsageError
 
 WHEN = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -142,14 +142,24 @@ def test_an_interrupted_exchange_is_finished_by_the_next_restore(tmp_path: Path)
 
 
 def test_what_will_be_read_again() -> None:
-    assert replays({PLACE: 3}, {PLACE: 0}, {PLACE: 10}) == [Replay(*PLACE, 3, 10, 7, None)]
-    (late,) = replays({PLACE: 3}, {PLACE: 5}, {PLACE: 10})
+    topics = {PLACE[0]: "one"}
+
+    def stored(offset: int, topic_id: str | None = "one") -> list[Offset]:
+        return [Offset("group", *PLACE, offset, topic_id)]
+
+    for known in ("one", None):
+        found = replays(stored(3, known), {PLACE: 0}, {PLACE: 10}, topics)
+        assert found == [Replay(*PLACE, 3, 10, 7, None)]
+    (late,) = replays(stored(3), {PLACE: 5}, {PLACE: 10}, topics)
     assert late.records == 5
     assert late.problem is not None
     assert "3..4 are lost" in late.problem
-    (made_anew,) = replays({PLACE: 30}, {PLACE: 0}, {PLACE: 10})
-    assert made_anew.records == 0
+    (past_end,) = replays(stored(30), {PLACE: 0}, {PLACE: 10}, topics)
+    assert past_end.records == 0
+    assert past_end.problem is not None
+    assert "past the log's end" in past_end.problem
+    (made_anew,) = replays(stored(3, "two"), {PLACE: 0}, {PLACE: 10}, topics)
     assert made_anew.problem is not None
-    assert "past the log's end" in made_anew.problem
-    (new,) = replays({}, {PLACE: 0}, {PLACE: 10})
+    assert "made anew" in made_anew.problem
+    (new,) = replays([], {PLACE: 0}, {PLACE: 10}, topics)
     assert new == Replay(*PLACE, 0, 10, 10, None)

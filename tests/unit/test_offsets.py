@@ -26,6 +26,14 @@ def test_an_offset_past_the_end_is_named() -> None:
     assert f"{DECIDE} (0)" in said
 
 
+def test_a_topic_that_was_made_anew_is_named_whatever_its_offsets() -> None:
+    for end in (5, 25, 500):
+        said = problem(PLACE, 25, 0, end, made_anew=True) or ""
+        assert "made anew after its next offset 25 was stored" in said
+        assert f"nothing of the new one's {end:,} records was read" in said
+        assert f"{DECIDE} (0)" in said
+
+
 def test_a_missing_row_is_named() -> None:
     assert "has no offset row" in (problem(PLACE, None, 0, 20) or "")
 
