@@ -126,8 +126,15 @@ def _array(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_decimal(kind):
         return pa.array(values, pa.string()).cast(kind)
     if pa.types.is_nested(kind):
-        values = [msgspec.to_builtins(v, builtin_types=(dt.date, dt.datetime)) for v in values]
+        values = [_plain(v) for v in values]
     return pa.array(values, kind)
+
+
+def _plain(value: Any) -> Any:
+    """A struct as a dict of all its fields: on the wire a field at its default is left out."""
+    if isinstance(value, msgspec.Struct):
+        return {f.encode_name: _plain(getattr(value, f.name)) for f in msgspec.structs.fields(value)}
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
 def _arrow_type(annotation: Any) -> pa.DataType:
