@@ -37,7 +37,7 @@ from consumers.topics import METADATA_MS, Client, no_broker
 from lifecycle.alerts.decide import Decider
 from lifecycle.breaker import Breaker
 from lifecycle.cache import Cache
-from lifecycle.errors import Fenced, NotRunning, OffsetImpossible
+from lifecycle.errors import Fenced, NotRunning, OffsetImpossible, Tripped
 from lifecycle.events import SOURCE_TOPICS
 from lifecycle.intake import Prepared, prepare, raw_columns
 from lifecycle.limits import Limits
@@ -311,6 +311,8 @@ class Loop:
         self._rules = rules
         self._limits = limits
         self._breaker = Breaker(limits)
+        self._inbox_breaker = Breaker(limits)
+        """Of what the inbox refuses; used on the writer's thread."""
         self._metrics = metrics
         self._find_damage = find_damage
         self._heartbeat = heartbeat
@@ -404,15 +406,18 @@ class Loop:
         """
         log.warning("cannot_read", reason=str(error))
         if self._written():
-            try:
-                stops = find()
-                self._owned.keep_stopped(stops, self._clock())
-            except NotRunning as away:
-                log.warning("stops_unknown", reason=str(away))  # the new member will see the same
-            else:
-                for stop in stops:
-                    log.error("partition_stopped", **msgspec.structs.asdict(stop))
+            self._keep_stopped(find)
         self._join_anew()
+
+    def _keep_stopped(self, find: Callable[[], Sequence[Stop]]) -> None:
+        try:
+            stops = find()
+            self._owned.keep_stopped(stops, self._clock())
+        except NotRunning as away:
+            log.warning("stops_unknown", reason=str(away))  # reading again will see the same
+        else:
+            for stop in stops:
+                log.error("partition_stopped", **msgspec.structs.asdict(stop))
 
     def _prepare(self, records: Sequence[Record]) -> Prepared:
         prepared = prepare(
@@ -444,7 +449,12 @@ class Loop:
         assert self._store is not None
         with self._metrics.committing():
             batch = commit(
-                prepared, starts, store=self._store, rules=self._rules, cache=self._owned.cache
+                prepared,
+                starts,
+                store=self._store,
+                rules=self._rules,
+                cache=self._owned.cache,
+                breaker=self._inbox_breaker,
             )
         self._metrics.committed(batch, time.perf_counter() - polled_at)
         gc.collect(1)
@@ -460,6 +470,11 @@ class Loop:
         except Fenced as fence:
             log.warning("fenced", reason=str(fence))
             self._metrics.fenced()
+            self._start_over()
+            return False
+        except Tripped as trip:
+            stops = trip.stops
+            self._keep_stopped(lambda: stops)
             self._start_over()
             return False
         except NotRunning as error:
@@ -487,7 +502,7 @@ class Loop:
             log.warning("stops_unknown", reason=str(error))
             return
         if freed:
-            self._breaker.forget()
+            self._forget_counts()
             log.info("partitions_go_on", places=sorted(freed))
 
     def _commit_to_kafka(self) -> None:
@@ -514,7 +529,7 @@ class Loop:
 
     def _start_over(self) -> bool:
         """Read on from the stored offsets. False when the store cannot say them now."""
-        self._breaker.forget()
+        self._forget_counts()
         try:
             self._owned.take()
         except NotRunning as error:
@@ -522,6 +537,10 @@ class Loop:
             return False
         self._reconnect_seconds = RECONNECT_SECONDS_MIN
         return True
+
+    def _forget_counts(self) -> None:
+        self._breaker.forget()
+        self._inbox_breaker.forget()
 
     def _disconnect(self, error: NotRunning) -> None:
         """The outcome of the last transaction is unknown; the offset row will tell."""

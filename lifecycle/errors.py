@@ -6,10 +6,19 @@
     ├── AnswerIsNo          the check ran and the answer is no; exit 1
     ├── GateFailed          a critical expectation failed; what follows is blocked; exit 1
     ├── Fenced              another owner holds the partitions; roll back, re-read, go on
+    ├── Tripped             mostly refused records: stop these partitions where they stand
     └── OffsetImpossible    the stored offset cannot be served; stop, name the range; exit 3
 
 Every message is one sentence that says what is wrong, where, and what to do.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lifecycle.ports import Stop
 
 
 class LifecycleError(Exception):
@@ -40,6 +49,14 @@ class GateFailed(LifecycleError):
 
 class Fenced(LifecycleError):
     """The offset row moved under us: roll back, re-read the rows and seek."""
+
+
+class Tripped(LifecycleError):
+    """A batch brings mostly records that the inbox refuses: stop its partitions, store nothing."""
+
+    def __init__(self, stops: Sequence[Stop]) -> None:
+        super().__init__("; ".join(f"{s.topic}/{s.partition}: {s.reason}" for s in stops))
+        self.stops = stops
 
 
 class OffsetImpossible(LifecycleError):

@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from lifecycle.alerts.alert import Alert, Repeat, evidence_rows
 from lifecycle.alerts.decide import Decider, decide
+from lifecycle.breaker import Breaker
 from lifecycle.cache import Cache
 from lifecycle.clients.state import ClientState, introduces, waits_for
-from lifecycle.errors import AnswerIsNo, Fenced
+from lifecycle.errors import AnswerIsNo, Fenced, Tripped
 from lifecycle.events.catalogue import ALERT, QUARANTINE
 from lifecycle.inbox import Sorted, sort
 from lifecycle.intake import Prepared
@@ -71,21 +72,31 @@ def commit(
     store: IngestStore,
     rules: Decider,
     cache: Cache,
+    breaker: Breaker,
 ) -> Batch:
     """Store a prepared batch in one transaction and return what was stored.
 
     `starts` maps (topic, partition) to the stored next offset the records follow. On success the
-    cache holds the new states. Raises Fenced (nothing stored: re-read offsets, drop the cache) or
-    NotRunning (unknown: the offset row will tell).
+    cache holds the new states. Raises Fenced (nothing stored: re-read offsets, drop the cache),
+    Tripped (nothing stored: these partitions stop where they stand) or NotRunning (unknown: the
+    offset row will tell).
     """
     with store.transaction() as unit:
         unit.recall(prepared.events.values())
         found = _put(unit, prepared.identities, cache)
-        batch, states = _batch(prepared, found, unit, rules, cache)
-        moves = _moves(prepared, starts, batch, found)
+        tripped = breaker.stops(prepared.records, found.refused)
+        if tripped:
+            raise Tripped([stop for _, stop in tripped.values()])
+        held = prepared.held | {i: _refused(prepared, i, r) for i, r in found.refused.items()}
+        again = unit.held_before([quarantined.record for quarantined in held.values()])
+        held, repeated = _apart(held, again)
+        batch, states = _batch(prepared, found, held, unit, rules, cache)
+        moves = _moves(prepared, starts, batch, [*found.duplicates, *repeated])
         batch = msgspec.structs.replace(batch, moves=moves)
         unit.write(batch)
-    cache.remember(states, (prepared.identities[i] for i in found.new))
+    waiting = {parked.arrived.key for parked in batch.parked}
+    stored = (prepared.identities[i] for i in found.new)
+    cache.remember(states, (fact for fact in stored if fact.event_key not in waiting))
     return batch
 
 
@@ -96,8 +107,6 @@ def release(prepared: Prepared, back: Release, *, store: IngestStore, rules: Dec
     when the record is refused again, or is there already.
     """
     with store.transaction() as unit:
-        # The client's consumer must not park a fact while we bring what it waits for.
-        unit.lock(sorted({event.client_id for event in prepared.events.values()}))
         unit.recall(prepared.events.values())
         found = _put(unit, prepared.identities, Cache())
         refused = [held.reason for held in prepared.held.values()] or list(found.refused.values())
@@ -110,7 +119,7 @@ def release(prepared: Prepared, back: Release, *, store: IngestStore, rules: Dec
             raise AnswerIsNo(
                 f"Record {back.quarantine_id} says what was accepted already: discard it instead."
             )
-        batch, _ = _batch(prepared, found, unit, rules, Cache(), back)
+        batch, _ = _batch(prepared, found, {}, unit, rules, Cache(), back)
         unit.write(batch)
     return batch
 
@@ -131,6 +140,7 @@ def orphan(store: IngestStore, parked_before: dt.datetime, limit: int, now: dt.d
 def _batch(
     prepared: Prepared,
     found: Sorted,
+    held: Mapping[int, Quarantined],
     unit: IngestUnit,
     rules: Decider,
     cache: Cache,
@@ -138,10 +148,11 @@ def _batch(
 ) -> tuple[Batch, dict[str, ClientState]]:
     """The batch as it will be stored, its offsets not moved yet; and all states it looked at."""
     facts = _arrived(prepared, found, release.quarantine_id if release else None)
-    held = prepared.held | {i: _refused(prepared, i, reason) for i, reason in found.refused.items()}
     states = _states(unit, cache.states, facts)
     before = dict(states)
-    folded = _fold(facts, states, _waiting(unit, facts), rules)
+    waiting = _waiting(unit, facts)
+    waited = {client: len(some) for client, some in waiting.items()}
+    folded = _fold(facts, states, {c: some for c, some in waiting.items() if some}, rules)
     batch = Batch(
         ingested_at=prepared.now,
         rules_hash=rules.rules_hash,
@@ -149,6 +160,7 @@ def _batch(
         facts=folded.facts,
         states={c: s for c, s in states.items() if s is not before[c]},
         facts_before={c: s.facts for c, s in before.items()},
+        waited_before=waited,
         alerts=folded.alerts,
         repeats=folded.repeats,
         quarantined=[held[i] for i in sorted(held)],
@@ -166,27 +178,28 @@ def _batch(
 
 def _put(unit: IngestUnit, identities: Mapping[int, Identity], cache: Cache) -> Sorted:
     """Put what is new into the inbox. Most batches bring nothing that is not remembered, so that
-    is tried first."""
+    is tried first; each refusal says more of what is stored, until what is left is new."""
     found = sort(identities, Seen(cache.facts, {}))
-    seen = unit.put(*_entries(identities, found))
-    if seen.ids or seen.keys:
-        keys = [i.event_key for i in identities.values() if i.event_key in cache.facts]
-        ids = {**seen.ids, **{key: cache.facts[key] for key in keys}}
-        found = sort(identities, Seen(ids, seen.keys))
-        seen = unit.put(*_entries(identities, found))
-        if seen.ids or seen.keys:
+    known = Seen({}, {})
+    while True:
+        corrected = {identities[i].business_key for i in found.corrections}
+        more = unit.put([identities[i] for i in found.new], corrected, known.keys.keys())
+        if not more.ids and not more.keys:
+            return found
+        if more.ids.keys() <= known.ids.keys() and more.keys.items() <= known.keys.items():
             raise Fenced("Another writer put the same facts into the inbox.")
-    return found
+        known = Seen({**known.ids, **more.ids}, {**known.keys, **more.keys})
+        keys = [i.event_key for i in identities.values() if i.event_key in cache.facts]
+        remembered = {key: cache.facts[key] for key in keys}
+        found = sort(identities, Seen({**remembered, **known.ids}, known.keys))
 
 
-def _entries(
-    identities: Mapping[int, Identity], found: Sorted
-) -> tuple[list[Identity], set[bytes]]:
-    """What goes into the inbox, and the business keys whose holder is corrected by it."""
-    return (
-        [identities[i] for i in found.new],
-        {identities[i].business_key for i in found.corrections},
-    )
+def _apart(
+    held: Mapping[int, Quarantined], again: Collection[Record]
+) -> tuple[dict[int, Quarantined], list[int]]:
+    """What is kept out for the first time, and positions of what is in quarantine already."""
+    repeated = [i for i, quarantined in held.items() if quarantined.record in again]
+    return {i: q for i, q in held.items() if i not in repeated}, repeated
 
 
 def _corrections(prepared: Prepared, found: Sorted) -> dict[bytes, bytes]:
@@ -243,11 +256,11 @@ def _states(
 
 
 def _waiting(unit: IngestUnit, facts: Sequence[Arrived]) -> dict[str, list[Parked]]:
-    """What waits of the clients for whom something new comes into existence."""
+    """What waits of every client for whom something new comes into existence."""
     clients = {fact.event.client_id for fact in facts if introduces(fact.event)}
-    waiting: dict[str, list[Parked]] = {}
+    waiting: dict[str, list[Parked]] = {client: [] for client in clients}
     for parked in unit.parked(sorted(clients)) if clients else ():
-        waiting.setdefault(parked.arrived.event.client_id, []).append(parked)
+        waiting[parked.arrived.event.client_id].append(parked)
     return waiting
 
 
@@ -320,7 +333,7 @@ def _moves(
     prepared: Prepared,
     starts: Mapping[tuple[str, int], int],
     batch: Batch,
-    found: Sorted,
+    duplicates: Iterable[int],
 ) -> list[OffsetMove]:
     """Per partition: from which offset to which, and how its records were accounted for."""
     counts: dict[tuple[str, int], list[int]] = {}
@@ -333,7 +346,7 @@ def _moves(
         count[1] += 1
     for held in batch.quarantined:
         counts[held.record.topic, held.record.partition][2] += 1
-    for i in found.duplicates:
+    for i in duplicates:
         counts[prepared.records[i].topic, prepared.records[i].partition][3] += 1
     for parked in batch.parked:
         event = parked.arrived.event

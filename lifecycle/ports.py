@@ -213,6 +213,9 @@ class Batch(msgspec.Struct, frozen=True):
     states: dict[str, ClientState]
     facts_before: dict[str, int]
     """Facts each state had when it was read: the writer's fence."""
+    waited_before: dict[str, int]
+    """Client for whom something comes into existence -> how many of its facts waited when that
+    was asked: nobody may park another one unseen."""
     alerts: list[RaisedAlert]
     repeats: dict[str, Repeat]
     """alert id -> its newest repeat."""
@@ -241,14 +244,20 @@ class IngestUnit(Protocol):
         Comes before `put`.
         """
 
-    def put(self, identities: Sequence[Identity], corrected: Collection[bytes] = ()) -> Seen:
+    def put(
+        self,
+        identities: Sequence[Identity],
+        corrected: Collection[bytes] = (),
+        known: Collection[bytes] = (),
+    ) -> Seen:
         """Put all identities into the inbox, or none: then say what is there already.
 
-        `corrected` holds the business keys whose newest fact is among `identities`.
+        `corrected` holds the business keys of which the last one among `identities` is the newest
+        fact; where a key is `known` to be in the inbox, that fact loses it.
         """
 
-    def lock(self, clients: Sequence[str]) -> None:
-        """Keep other writers from parking facts of these clients until the transaction ends."""
+    def held_before(self, records: Sequence[Record]) -> Collection[Record]:
+        """Which of these records were put into quarantine by an earlier reading of the topic."""
 
     def parked(self, clients: Sequence[str]) -> list[Parked]:
         """What waits of these clients, in order of arrival."""

@@ -25,7 +25,9 @@ class ClientStore:
 
     def page(self, client_id: str) -> Row:
         """Profile, scores, facilities and live state. Raises UsageError for an unknown client."""
-        state = self._one("SELECT state FROM client_state WHERE client_id = %s", client_id)
+        state = self._one(
+            "SELECT state FROM client_state WHERE client_id = %s AND facts > 0", client_id
+        )
         attributes = self._all(
             "SELECT name, value, unit, as_of, purpose, confidence, null_reason, source_event_ids "
             "FROM client_profile WHERE client_id = %s ORDER BY name",

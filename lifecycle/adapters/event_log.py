@@ -52,7 +52,10 @@ class PostgresEventLog:
         return lambda batch_id: steps[bisect_right(firsts, batch_id) - 1][1]
 
     def states(self) -> dict[str, bytes]:
-        return dict(self._connection.execute("SELECT client_id, state FROM client_state"))
+        # A client whose facts only wait has a row and no fact.
+        return dict(
+            self._connection.execute("SELECT client_id, state FROM client_state WHERE facts > 0")
+        )
 
     def alerts(self, client_id: str | None = None) -> dict[str, LiveAlert]:
         where, parameters = _of_client(client_id, "origin = 'STREAM'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from lifecycle.ports import (
     Parked,
     Quarantined,
     RaisedAlert,
+    Record,
     Release,
     Seen,
     Stop,
@@ -62,10 +64,23 @@ ON CONFLICT (client_id) DO UPDATE
     WHERE c.facts = (SELECT s.facts_before FROM stage_state s WHERE s.client_id = c.client_id)
 """
 
-# A client whose facts only wait has no state to write: another writer is noticed here.
-_CHANGED = """
-SELECT count(*) FROM unnest(%s::text[], %s::bigint[]) AS c (client_id, facts)
-  LEFT JOIN client_state AS s USING (client_id) WHERE coalesce(s.facts, 0) <> c.facts
+# A client whose facts only wait has no state to write: its row is held instead, so that whoever
+# brings what they wait for comes before us, and is noticed, or after us, and sees them.
+_UNTOUCHED = """
+INSERT INTO client_state (client_id, facts, state, updated_at)
+SELECT client_id, 0, state, %s FROM unnest(%s::text[], %s::bytea[]) AS c (client_id, state)
+    ORDER BY client_id
+ON CONFLICT DO NOTHING
+"""
+_HOLD_STATES = """
+SELECT client_id, facts FROM client_state WHERE client_id = ANY(%s) ORDER BY client_id FOR SHARE
+"""
+
+_HELD_BEFORE = """
+SELECT topic, partition, kafka_offset, sha256(coalesce(raw, ''))
+  FROM quarantine JOIN unnest(%s::text[], %s::int[], %s::bigint[])
+       AS r (topic, partition, kafka_offset) USING (topic, partition, kafka_offset)
+ WHERE stage = 'raw' AND reason <> 'ORPHANED'
 """
 
 _OFFSETS = """
@@ -91,6 +106,16 @@ UPDATE consumer_offset AS o
   FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[])
        AS m (topic, partition, applied, quarantined, parked)
  WHERE o.consumer_group = %s AND o.topic = m.topic AND o.partition = m.partition
+"""
+
+_RELINK = """
+UPDATE correction AS c SET corrected_by = n.corrected_by
+  FROM correction AS n WHERE c.corrected_by = n.event_key AND n.event_key = ANY(%s)
+"""
+
+_LAST_OF_THEIR_KEY = """
+SELECT i.business_key, c.event_key FROM correction AS c JOIN inbox AS i ON i.event_key = c.corrected_by
+ WHERE c.corrected_by = ANY(%s) AND i.business_key IS NOT NULL
 """
 
 INBOX_LOCK = "hashtext('lifecycle.inbox')"
@@ -217,7 +242,12 @@ class PostgresIngestStore:
                 self._connection.cursor() as cursor,
             ):
                 yield _Unit(cursor, self._group, self._consumer, self._code_version)
-        except (DeadlockDetected, LockNotAvailable, SerializationFailure) as error:
+        except (
+            DeadlockDetected,
+            LockNotAvailable,
+            SerializationFailure,
+            UniqueViolation,
+        ) as error:
             raise Fenced(f"Another writer holds the rows: {error}") from error
 
     def close(self) -> None:
@@ -267,12 +297,13 @@ class _Unit:
         if rows:
             self._cursor.execute(_REMEMBER, _columns(rows))
 
-    def put(self, identities: Sequence[Identity], corrected: Collection[bytes] = ()) -> Seen:
-        if corrected:
-            self._cursor.execute(
-                "UPDATE inbox SET business_key = NULL WHERE business_key = ANY(%s)",
-                (list(corrected),),
-            )
+    def put(
+        self,
+        identities: Sequence[Identity],
+        corrected: Collection[bytes] = (),
+        known: Collection[bytes] = (),
+    ) -> Seen:
+        replaced = [key for key in corrected if key in known]
         # Of two facts with one business key in the same batch only the later one holds it.
         holder = {i.business_key: i.event_key for i in identities if i.business_key in corrected}
         rows = (
@@ -288,9 +319,17 @@ class _Unit:
         )
         try:
             with self._cursor.connection.transaction():
+                if replaced:
+                    self._cursor.execute(
+                        "UPDATE inbox SET business_key = NULL WHERE business_key = ANY(%s)",
+                        (replaced,),
+                    )
                 _copy(self._cursor, "inbox", _INBOX_COLUMNS, rows)
-        except UniqueViolation:
-            return self._seen(identities)
+        except UniqueViolation as refusal:
+            seen = self._seen(identities)
+            if not seen.ids and not seen.keys:
+                raise Fenced("What the inbox held was forgotten just now.") from refusal
+            return seen
         return Seen({}, {})
 
     def _seen(self, identities: Sequence[Identity]) -> Seen:
@@ -308,11 +347,16 @@ class _Unit:
         self._cursor.execute("TRUNCATE stage_inbox")
         return Seen(ids, {row[1]: Identity(*row) for row in found})
 
-    def lock(self, clients: Sequence[str]) -> None:
-        self._cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(c, 0)) FROM unnest(%s::text[]) AS c",
-            (list(clients),),
-        )
+    def held_before(self, records: Sequence[Record]) -> set[Record]:
+        if not records:
+            return set()
+        places = [(r.topic, r.partition, r.offset) for r in records]
+        held = set(self._cursor.execute(_HELD_BEFORE, _columns(places)).fetchall())
+        return {
+            record
+            for record, place in zip(records, places, strict=True)
+            if (*place, hashlib.sha256(record.value or b"").digest()) in held
+        }
 
     def parked(self, clients: Sequence[str]) -> list[Parked]:
         return self._parked("client_id = ANY(%s) ORDER BY parked_id", (list(clients),))
@@ -340,13 +384,29 @@ class _Unit:
     ) -> None:
         events = [parked.arrived.event for parked in orphans]
         self._unpark(orphans)
-        self._cursor.execute(
-            "DELETE FROM inbox WHERE event_key = ANY(%s)",
-            ([parked.arrived.key for parked in orphans],),
-        )
+        self._forget([parked.arrived.key for parked in orphans])
         self._write_quarantine(held, None, now)
         self._write_outbox(messages, now)
         self._recount([(event.topic, event.partition, 0, 1, -1) for event in events])
+
+    def _forget(self, keys: list[bytes]) -> None:
+        """Let the inbox forget facts that were never applied, and what they corrected stand again."""
+        # What corrects one of them corrects what that one corrected, link by link.
+        while self._cursor.execute(_RELINK, (keys,)).rowcount:
+            pass
+        self._cursor.execute("DELETE FROM correction WHERE event_key = ANY(%s)", (keys,))
+        self._cursor.execute(_LAST_OF_THEIR_KEY, (keys,))
+        standing = self._cursor.fetchall()
+        self._cursor.execute("DELETE FROM correction WHERE corrected_by = ANY(%s)", (keys,))
+        self._cursor.execute("DELETE FROM inbox WHERE event_key = ANY(%s)", (keys,))
+        self._cursor.executemany(
+            "UPDATE inbox SET business_key = %s WHERE event_key = %s", standing
+        )
+        # A fact that waits for its turn and corrected only these corrects nothing any more.
+        self._cursor.execute(
+            "UPDATE parked SET correction = false WHERE correction AND NOT EXISTS "
+            "(SELECT FROM correction AS c WHERE c.corrected_by = parked.event_key)"
+        )
 
     def states(self, clients: Sequence[str]) -> dict[str, ClientState]:
         self._cursor.execute(
@@ -441,26 +501,33 @@ class _Unit:
         }
 
     def _write_parked(self, batch: Batch) -> None:
+        if batch.waited_before:
+            self._none_came(batch.waited_before)
         if batch.parked:
             idle = {p.arrived.event.client_id for p in batch.parked} - batch.states.keys()
-            self._still(sorted(idle), batch.facts_before)
+            self._still(sorted(idle), batch)
             _copy(self._cursor, "parked", _PARKED_COLUMNS, _parked_rows(batch))
         if batch.unparked:
             self._unpark(batch.unparked)
             places = [(p.arrived.event.topic, p.arrived.event.partition) for p in batch.unparked]
             self._recount([(*place, n, 0, -n) for place, n in Counter(places).items()])
 
-    def _still(self, clients: Sequence[str], facts_before: Mapping[str, int]) -> None:
-        """Fail when another writer touched these clients since their states were read."""
-        self._cursor.execute(
-            "SELECT pg_advisory_xact_lock_shared(hashtextextended(c, 0)) "
-            "FROM unnest(%s::text[]) AS c",
-            (list(clients),),
-        )
-        self._cursor.execute(_CHANGED, (list(clients), [facts_before[c] for c in clients]))
+    def _none_came(self, waited_before: Mapping[str, int]) -> None:
+        """Fail when another writer parked a fact of these clients, whose states are written now."""
+        clients = list(waited_before)
+        self._cursor.execute("SELECT count(*) FROM parked WHERE client_id = ANY(%s)", (clients,))
         row = self._cursor.fetchone()
-        if row and row[0]:
-            raise Fenced("A client's state was changed by another consumer.")
+        if row is None or row[0] != sum(waited_before.values()):
+            raise Fenced("A fact was parked by another writer just now.")
+
+    def _still(self, clients: Sequence[str], batch: Batch) -> None:
+        """Fail when another writer touched these clients since their states were read."""
+        states = [encode_state(ClientState(client)) for client in clients]
+        self._cursor.execute(_UNTOUCHED, (batch.ingested_at, list(clients), states))
+        self._cursor.execute(_HOLD_STATES, (list(clients),))
+        for client, facts in self._cursor.fetchall():
+            if facts != batch.facts_before[client]:
+                raise Fenced("A client's state was changed by another consumer.")
 
     def _unpark(self, parked: Sequence[Parked]) -> None:
         ids = [p.parked_id for p in parked]

@@ -133,7 +133,9 @@ def _array(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
 def _plain(value: Any) -> Any:
     """A struct as a dict of all its fields: on the wire a field at its default is left out."""
     if isinstance(value, msgspec.Struct):
-        return {f.encode_name: _plain(getattr(value, f.name)) for f in msgspec.structs.fields(value)}
+        return {
+            f.encode_name: _plain(getattr(value, f.name)) for f in msgspec.structs.fields(value)
+        }
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
 from lifecycle.alerts.alert import Repeat, canonical
 from lifecycle.clients.state import ClientState, decode_state, encode_state
 from lifecycle.errors import Fenced
@@ -24,6 +26,7 @@ from lifecycle.ports import (
     OutboxMessage,
     Parked,
     Quarantined,
+    Record,
     Seen,
     Stop,
     Verdict,
@@ -173,23 +176,29 @@ class _MemoryUnit:
                     store.keys[identity.business_key] = identity
         store.recalled |= old
 
-    def put(self, identities: Sequence[Identity], corrected: Collection[bytes] = ()) -> Seen:
+    def put(
+        self,
+        identities: Sequence[Identity],
+        corrected: Collection[bytes] = (),
+        known: Collection[bytes] = (),
+    ) -> Seen:
         store = self._store
+        replaced = {key for key in corrected if key in known}
+        keys = {i.business_key for i in identities} & store.keys.keys()
+        found = {
+            i.event_key: store.ids[i.event_key] for i in identities if i.event_key in store.ids
+        }
         seen = Seen(
-            {i.event_key: store.ids[i.event_key] for i in identities if i.event_key in store.ids},
-            {
-                i.business_key: store.keys[i.business_key]
-                for i in identities
-                if i.business_key in store.keys and i.business_key not in corrected
-            },
+            found, {key: store.keys[key] for key in keys} if found or keys - replaced else {}
         )
         if not seen.ids and not seen.keys:
             store.ids.update({i.event_key: i.digest for i in identities})
             store.keys.update({i.business_key: i for i in identities})
         return seen
 
-    def lock(self, clients: Sequence[str]) -> None:
-        """There is no other writer."""
+    def held_before(self, records: Sequence[Record]) -> set[Record]:
+        held = {h.record for h in self._store.held if h.reason != "ORPHANED"}
+        return {record for record in records if record in held}
 
     def parked(self, clients: Sequence[str]) -> list[Parked]:
         rows = (parked for parked, _ in self._store.waiting_facts.values())
@@ -210,12 +219,38 @@ class _MemoryUnit:
         for parked in orphans:
             event = parked.arrived.event
             self._unpark(parked)
-            identity = identify(event)
-            store.ids.pop(identity.event_key)
-            store.keys.pop(identity.business_key, None)
+            self._forget(identify(event))
             store.counts[event.topic, event.partition].update(parked=-1, quarantined=1)
         store.held += held
         store.waiting += messages
+
+    def _forget(self, identity: Identity) -> None:
+        """Forget a fact that was never applied; what it corrected stands again."""
+        store, key = self._store, identity.event_key
+        store.ids.pop(key)
+        later = store.corrected.pop(key, None)
+        corrected = [old for old, new in store.corrected.items() if new == key]
+        if later is None:
+            store.keys.pop(identity.business_key)
+        for old in corrected:
+            if later is None:
+                del store.corrected[old]
+                store.keys[identity.business_key] = self._identity(old)
+            else:
+                store.corrected[old] = later
+        for number, (parked, parked_at) in store.waiting_facts.items():
+            event = parked.arrived.event
+            if event.correction and parked.arrived.key not in store.corrected.values():
+                event = msgspec.structs.replace(event, correction=False)
+                alone = parked._replace(arrived=parked.arrived._replace(event=event))
+                store.waiting_facts[number] = (alone, parked_at)
+
+    def _identity(self, key: bytes) -> Identity:
+        """Of a fact that is applied or waits."""
+        store = self._store
+        arrived = [fact for _, fact in store.log]
+        arrived += [parked.arrived for parked, _ in store.waiting_facts.values()]
+        return next(identify(fact.event) for fact in arrived if fact.key == key)
 
     def states(self, clients: Sequence[str]) -> dict[str, ClientState]:
         stored = self._store.state_bytes

@@ -246,7 +246,10 @@ class NightlyStore:
             "WHERE status = 'HELD' OR (status = 'DISCARDED' AND stage = 'staged')"
         ).fetchall()
         corrected = self._connection.execute(
-            "SELECT e.position FROM correction AS c JOIN event_log AS e USING (client_id, event_key)"
+            "SELECT e.position FROM correction AS c JOIN event_log AS e USING (client_id, event_key) "
+            # What replaces it may wait for another fact: until then the old one stands.
+            "WHERE EXISTS (SELECT FROM event_log AS n "
+            " WHERE n.client_id = c.client_id AND n.event_key = c.corrected_by)"
         ).fetchall()
         return (
             frozenset(position for stage, position, _, _ in rows if stage == "staged")

@@ -124,14 +124,13 @@ class Retention:
             return
         with self._alone():
             self._connection.execute(_HORIZON, figures)
-            self._connection.execute(
-                "DELETE FROM inbox_recalled WHERE recalled_on < %(before)s", figures
-            )
         size = "SELECT pg_relation_size('inbox') / current_setting('block_size')::int"
         starts = range(0, self._number(size, ()), PAGES_PER_STEP)
         for step, start in enumerate(starts, start=1):
             figures |= {"first": f"({start},0)", "end": f"({start + PAGES_PER_STEP},0)"}
             with self._alone():
+                # Who was looked up before this step is looked up again after it.
+                self._connection.execute("DELETE FROM inbox_recalled")
                 rows = self._connection.execute(
                     f"DELETE FROM {_OLD_INBOX} AND ctid >= %(first)s::tid AND ctid < %(end)s::tid",
                     figures,

@@ -24,6 +24,8 @@ def missed_instalment(state: ClientState, event: Event, rule: Rule) -> Finding |
     """RT-01: an instalment was missed; graver when it is the second within the look-back."""
     data: RepaymentMissed = event.data
     facility = state.facilities[data.facility_id]
+    if data.instalment_no in facility.paid:
+        return None  # it came when the instalment was paid already
     since = data.due_date - dt.timedelta(days=rule.figure("repeat_days"))
     recent = [m for m in facility.missed if since < m.due_date <= data.due_date]
     repeated = len(recent) >= rule.figure("repeat_count")

@@ -23,13 +23,15 @@ from lifecycle.events import consent as cs
 from lifecycle.events import credit as cr
 from lifecycle.events.catalogue import ACCOUNT, CATALOGUE, CREDIT
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 DAY_TOTALS_KEPT = 3
 """Business dates whose totals stay in the state; a fact later than that is the nightly run's."""
 _OLDER_DAY_TOTALS = dt.timedelta(days=DAY_TOTALS_KEPT - 1)
 MISSED_KEPT = dt.timedelta(days=730)
 """How long a missed instalment is remembered."""
+PAID_KEPT = 60
+"""Numbers of paid instalments that are remembered: five years of months."""
 
 
 class Source(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -77,7 +79,8 @@ class Missed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Facility(msgspec.Struct, frozen=True, array_like=True):
-    """One credit facility. `unpaid` is ordered by due date; `prepaid` waits for the next due."""
+    """One credit facility. `unpaid` is ordered by due date; `prepaid` waits for the next due;
+    `paid` holds the numbers of the instalments paid last: what is said of one later owes nothing."""
 
     currency: str = ""
     status: str = "PERFORMING"
@@ -85,6 +88,7 @@ class Facility(msgspec.Struct, frozen=True, array_like=True):
     unpaid: tuple[Instalment, ...] = ()
     missed: tuple[Missed, ...] = ()
     prepaid: int = 0
+    paid: tuple[int, ...] = ()
 
 
 class DayTotal(msgspec.Struct, frozen=True, array_like=True):
@@ -379,6 +383,8 @@ def _due(state: ClientState, event: Event, data: cr.RepaymentDue) -> dict[str, A
     facility = _facility(state, data.facility_id)
     total = minor_units(data.total)
     known = [i for i in facility.unpaid if i.number == data.instalment_no]
+    if data.instalment_no in facility.paid:
+        return {}
     if known and known[0].schedule_version > data.schedule_version:
         return {}
     paid = known[0].paid if known else min(facility.prepaid, total)
@@ -386,14 +392,19 @@ def _due(state: ClientState, event: Event, data: cr.RepaymentDue) -> dict[str, A
         data.instalment_no, data.due_date, total, paid, source_of(event), data.schedule_version
     )
     others = [i for i in facility.unpaid if i.number != data.instalment_no]
-    unpaid = [*others, instalment] if paid < total else others
+    owes = paid < total
     changed = msgspec.structs.replace(
         facility,
         currency=data.currency,
-        unpaid=tuple(sorted(unpaid, key=_by_due_date)),
+        unpaid=tuple(sorted([*others, instalment] if owes else others, key=_by_due_date)),
         prepaid=facility.prepaid if known else facility.prepaid - paid,
+        paid=facility.paid if owes else _remember_paid(facility, [data.instalment_no]),
     )
     return _with_facility(state, data.facility_id, changed)
+
+
+def _remember_paid(facility: Facility, numbers: list[int]) -> tuple[int, ...]:
+    return (*facility.paid, *numbers)[-PAID_KEPT:]
 
 
 def _by_due_date(instalment: Instalment) -> tuple[dt.date, int]:
@@ -402,16 +413,23 @@ def _by_due_date(instalment: Instalment) -> tuple[dt.date, int]:
 
 def _made(state: ClientState, event: Event, data: cr.RepaymentMade) -> dict[str, Any]:
     """Money pays the oldest instalment first, whatever the payer meant; the rest waits."""
+    if event.correction:
+        return {}  # the money of the payment it corrects has paid; the nightly run restates it
     facility = _facility(state, data.facility_id)
-    money, unpaid = facility.prepaid + minor_units(data.amount), []
+    money, unpaid, paid = facility.prepaid + minor_units(data.amount), [], []
     for instalment in facility.unpaid:
         share = min(money, instalment.total - instalment.paid)
         money -= share
-        paid = instalment.paid + share
-        if paid < instalment.total:
-            unpaid.append(msgspec.structs.replace(instalment, paid=paid))
+        if instalment.paid + share < instalment.total:
+            unpaid.append(msgspec.structs.replace(instalment, paid=instalment.paid + share))
+        else:
+            paid.append(instalment.number)
     changed = msgspec.structs.replace(
-        facility, currency=data.currency, unpaid=tuple(unpaid), prepaid=money
+        facility,
+        currency=data.currency,
+        unpaid=tuple(unpaid),
+        prepaid=money,
+        paid=_remember_paid(facility, paid),
     )
     return _with_facility(state, data.facility_id, changed)
 
@@ -420,7 +438,8 @@ def _missed(state: ClientState, event: Event, data: cr.RepaymentMissed) -> dict[
     facility = _facility(state, data.facility_id)
     source = source_of(event)
     unpaid = facility.unpaid
-    if not any(i.number == data.instalment_no for i in unpaid):
+    known = data.instalment_no in facility.paid
+    if not known and not any(i.number == data.instalment_no for i in unpaid):
         # The due fact has not come yet: the missed one says all that is needed.
         owed = Instalment(
             data.instalment_no, data.due_date, minor_units(data.outstanding), 0, source

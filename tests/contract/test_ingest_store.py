@@ -19,9 +19,11 @@ from lifecycle.adapters.quarantine_store import QuarantineStore
 from lifecycle.adapters.retention import Retention
 from lifecycle.alerts.decide import Decider
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.breaker import Breaker
 from lifecycle.cache import Cache
-from lifecycle.errors import AnswerIsNo, Fenced
-from lifecycle.events import encode
+from lifecycle.errors import AnswerIsNo, Fenced, Tripped
+from lifecycle.events import encode, event_key
+from lifecycle.events.account import CardIssued
 from lifecycle.pipeline import commit, orphan, release
 from lifecycle.ports import Record, Release, Stop
 from lifecycle.proof import compare, rebuild
@@ -57,9 +59,19 @@ class Kit:
         log: Any,
         quarantine: Any = None,
         retention: Any = None,
+        configured: Settings | None = None,
     ) -> None:
         self.store, self.book, self.outbox, self.log = store, book, outbox, log
-        self.quarantine, self.retention = quarantine, retention
+        self.quarantine, self.retention, self.configured = quarantine, retention, configured
+
+    def move_back(self, offset: int) -> None:
+        """Read the partition again from an offset, as a person may decide."""
+        if self.configured is None:
+            self.store.next[PLACE] = offset
+        else:
+            query(
+                self.configured, "UPDATE consumer_offset SET next_offset = %s RETURNING 1", offset
+            )
 
     def first_held(self) -> int:
         """The id of the oldest record in quarantine."""
@@ -98,9 +110,8 @@ def kit(request: pytest.FixtureRequest, rule_set: RuleSet) -> Iterator[Kit]:
     outbox, log = PostgresOutbox(configured.database_url), PostgresEventLog(configured.database_url)
     quarantine = QuarantineStore(configured.database_url)
     retention = Retention(configured.database_url)
-    yield Kit(
-        store, PostgresOffsetBook(configured.database_url), outbox, log, quarantine, retention
-    )
+    book = PostgresOffsetBook(configured.database_url)
+    yield Kit(store, book, outbox, log, quarantine, retention, configured)
     for adapter in (store, outbox, log, quarantine, retention):
         adapter.close()
 
@@ -113,6 +124,7 @@ def take(kit: Kit, rules: Decider, batch: list[Record], cache: Any = None) -> An
         store=kit.store,
         rules=rules,
         cache=Cache(cache),
+        breaker=Breaker(LIMITS),
     )
 
 
@@ -165,7 +177,9 @@ def test_a_moved_offset_fences_and_leaves_nothing(kit: Kit, rules: Decider) -> N
     kit.book.create_offsets(GROUP, {PLACE: 3})
     ready = prepared(records([outgoing(posted())]), NOW)
     with pytest.raises(Fenced):
-        commit(ready, {PLACE: 0}, store=kit.store, rules=rules, cache=Cache())
+        commit(
+            ready, {PLACE: 0}, store=kit.store, rules=rules, cache=Cache(), breaker=Breaker(LIMITS)
+        )
     with kit.log.snapshot():
         assert list(kit.log.facts()) == []
         assert kit.log.states() == {}
@@ -281,6 +295,117 @@ def test_a_higher_sequence_corrects_and_a_lower_one_conflicts(kit: Kit, rules: D
     assert [held.reason for held in unnumbered.quarantined] == ["IDEMPOTENCY_CONFLICT"]
 
 
+def versions(*numbered: tuple[int, str], first: int = 0) -> list[Record]:
+    """The same posting again and again: (sequence, amount), each under an id of its own."""
+    outs = [
+        encode(
+            posted(1, amount=amount),
+            source=f"/system-{sequence}",
+            client_id="C1",
+            time=at(DAY),
+            sequence=sequence,
+        )
+        for sequence, amount in numbered
+    ]
+    return [Record(PLACE[0], 0, first + n, b"C1", out.value) for n, out in enumerate(outs)]
+
+
+@pytest.mark.parametrize(
+    ("sequences", "fates"),
+    [((5, 6), ["refused", "refused"]), ((5, 11), ["refused", "new"]), ((11, 12), ["new", "new"])],
+)
+def test_versions_in_one_batch_meet_the_stored_one(
+    kit: Kit, rules: Decider, sequences: tuple[int, int], fates: list[str]
+) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    take(kit, rules, records([outgoing(opened(), sequence=1)]))
+    take(kit, rules, versions((10, "10.00"), first=1))
+    batch = take(kit, rules, versions(*((s, f"{s}.00") for s in sequences), first=2))
+    assert len(batch.facts) == fates.count("new")
+    assert all(fact.event.correction for fact in batch.facts)
+    assert len(batch.corrections) == fates.count("new")
+    assert [h.reason for h in batch.quarantined] == ["IDEMPOTENCY_CONFLICT"] * fates.count(
+        "refused"
+    )
+
+
+def test_an_id_that_is_used_again_beside_one_that_repeats_it(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    outs = [outgoing(posted(1)), outgoing(posted(2))]
+    take(kit, rules, records([outgoing(opened()), *outs]))
+    third = outgoing(posted(3)).value
+    reused = [third.replace(posted_id(3), posted_id(number)) for number in (1, 2)]
+    batch = take(
+        kit, rules, [Record(PLACE[0], 0, 3 + n, b"C1", value) for n, value in enumerate(reused)]
+    )
+    assert [held.reason for held in batch.quarantined] == ["ID_REUSE", "ID_REUSE"]
+
+
+def posted_id(number: int) -> bytes:
+    return f'"id":"{outgoing(posted(number)).id}"'.encode()
+
+
+def test_a_bad_record_that_is_read_again_is_recognised(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    bad = [Record(PLACE[0], 0, 0, b"C1", b"{"), Record(PLACE[0], 0, 1, b"C1", None)]
+    assert take(kit, rules, bad).moves[0].quarantined == 2
+    kit.move_back(0)
+    again = take(kit, rules, bad)
+    assert (again.moves[0].quarantined, again.moves[0].duplicates) == (0, 2)
+    kit.move_back(0)
+    other = take(kit, rules, [Record(PLACE[0], 0, 0, b"C1", b"[")])
+    assert other.moves[0].quarantined == 1, "another topic's record at the same place"
+
+
+def test_records_that_the_inbox_refuses_trip_the_breaker(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    outs = [outgoing(posted(n)) for n in range(LIMITS.bad_run)]
+    take(kit, rules, records([outgoing(opened()), *outs]))
+    changed = [
+        Record(PLACE[0], 0, 1 + LIMITS.bad_run + n, b"C1", o.value.replace(b"CNY", b"USD"))
+        for n, o in enumerate(outs)
+    ]
+    with pytest.raises(Tripped) as trip:
+        take(kit, rules, changed)
+    assert [(s.topic, s.partition) for s in trip.value.stops] == [PLACE]
+    assert kit.book.offsets(GROUP) == {PLACE: 1 + LIMITS.bad_run}, "nothing of it is stored"
+    assert take(kit, rules, changed[:10]).moves[0].quarantined == 10, "a few are held"
+
+
+def test_a_correction_that_waits_in_vain_corrects_nothing(kit: Kit, rules: Decider) -> None:
+    """The business key of a card is its number, so a correction may refer to another account."""
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    first, moved, late = (
+        encode(
+            CardIssued(
+                business_date=DAY,
+                card_id="K1",
+                account_id=account,
+                client_id="C1",
+                card_product=product,
+                issued_date=DAY,
+            ),
+            source=f"/cards-{sequence}",
+            client_id="C1",
+            time=at(DAY),
+            sequence=sequence,
+        )
+        for account, product, sequence in (
+            ("A1", "CLASSIC", 2),
+            ("A9", "CLASSIC", 3),
+            ("A1", "GOLD", 4),
+        )
+    )
+    take(kit, rules, records([outgoing(opened(), sequence=1), first]))
+    assert take(kit, rules, [Record(PLACE[0], 0, 2, b"C1", moved.value)]).moves[0].parked == 1
+    assert orphan(kit.store, NOW + dt.timedelta(seconds=1), 10, NOW) == 1
+    same = take(kit, rules, [Record(PLACE[0], 0, 3, b"C1", first.value)])
+    assert same.moves[0].duplicates == 1
+    batch = take(kit, rules, [Record(PLACE[0], 0, 4, b"C1", late.value)])
+    assert [fact.event.correction for fact in batch.facts] == [True], "of the first one"
+    assert list(batch.corrections) == [event_key("/cards-2", first.id)]
+
+
 def test_two_versions_in_one_batch(kit: Kit, rules: Decider) -> None:
     kit.book.create_offsets(GROUP, {PLACE: 0})
     outs = [outgoing(opened(), sequence=1)]
@@ -394,6 +519,16 @@ def test_a_fact_that_waits_is_not_forgotten(kit: Kit, rules: Decider) -> None:
     assert len(released.facts) == 2
 
 
+def test_what_was_looked_up_before_a_purge_is_looked_up_after_it(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    outs = [outgoing(opened()), outgoing(posted(1)), outgoing(posted(2))]
+    take(kit, rules, records(outs))
+    for offset in (3, 4, 5):
+        kit.purge()
+        again = take(kit, rules, [Record(PLACE[0], 0, offset, b"C1", outs[1].value)])
+        assert again.moves[0].duplicates == 1
+
+
 def test_nothing_is_looked_up_before_anything_was_forgotten(
     request: pytest.FixtureRequest, kit: Kit, rules: Decider
 ) -> None:
@@ -437,7 +572,14 @@ def test_days_of_the_outbox_are_dropped_whole(kit: Kit, rules: Decider) -> None:
         records([outgoing(opened()), outgoing(posted(balance_after="-9.00"))]),
         NOW + dt.timedelta(days=3),
     )
-    commit(ready, kit.book.offsets(GROUP), store=kit.store, rules=rules, cache=Cache())
+    commit(
+        ready,
+        kit.book.offsets(GROUP),
+        store=kit.store,
+        rules=rules,
+        cache=Cache(),
+        breaker=Breaker(LIMITS),
+    )
     later = day + dt.timedelta(days=1)
     done = kit.retention.purge(DAY, later, later, lambda now: None)
     assert (done.outbox, done.outbox_waiting) == (0, 1)

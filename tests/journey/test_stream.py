@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lifecycle.adapters.memory import MemoryIngestStore
 from lifecycle.alerts.decide import Decider
+from lifecycle.breaker import Breaker
 from lifecycle.cache import Cache
 from lifecycle.clients.state import ClientState
 from lifecycle.errors import Fenced, GateFailed
@@ -21,6 +22,7 @@ from lifecycle.ports import Batch, Record
 from lifecycle.proof import compare, rebuild
 from tests.support import (
     DAY,
+    LIMITS,
     at,
     disbursed,
     due,
@@ -48,7 +50,12 @@ class Stream:
     def take(self, batch: Sequence[Record]) -> Batch:
         ready = prepared(batch, NOW)
         return commit(
-            ready, self.store.offsets("g"), store=self.store, rules=self.rules, cache=self.cache
+            ready,
+            self.store.offsets("g"),
+            store=self.store,
+            rules=self.rules,
+            cache=self.cache,
+            breaker=Breaker(LIMITS),
         )
 
     def counts(self) -> dict[str, int]:
@@ -131,6 +138,7 @@ def test_a_batch_from_the_wrong_offset_is_fenced_and_leaves_nothing(stream: Stre
             store=stream.store,
             rules=stream.rules,
             cache=Cache(),
+            breaker=Breaker(LIMITS),
         )
     assert (stream.counts(), stream.store.states(), len(stream.store.waiting)) == before
 
@@ -147,6 +155,7 @@ def test_a_writer_with_an_old_state_is_fenced(stream: Stream) -> None:
             store=stream.store,
             rules=stream.rules,
             cache=stale,
+            breaker=Breaker(LIMITS),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +65,23 @@ def test_money_that_came_early_waits_for_the_instalment() -> None:
     facility = state.facilities["L1"]
     assert facility.unpaid == ()
     assert facility.prepaid == 2_000_000
+
+
+def test_what_is_said_of_a_paid_instalment_owes_nothing() -> None:
+    state = after(due(1, MONTHS[0]), made("P1", MONTHS[0]))
+    for late in (due(1, MONTHS[0]), due(1, MONTHS[0], "400.00"), missed(1, MONTHS[0])):
+        facility = fold(state, event(late, offset=9)).facilities["L1"]
+        assert (facility.unpaid, facility.prepaid) == ((), 0)
+    early = after(made("P1", MONTHS[0]), due(1, MONTHS[0]), missed(1, MONTHS[0]))
+    assert early.facilities["L1"].unpaid == ()
+    assert len(early.facilities["L1"].missed) == 1, "that it was missed is remembered"
+
+
+def test_a_corrected_payment_pays_once() -> None:
+    paid = after(due(1, MONTHS[0]), made("P1", MONTHS[0], "60.00"))
+    corrected = event(made("P1", MONTHS[0], "50.00"), offset=9)
+    again = fold(paid, msgspec.structs.replace(corrected, correction=True))
+    assert again.facilities == paid.facilities
 
 
 def test_days_past_due_count_from_the_oldest_unpaid() -> None:
