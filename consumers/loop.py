@@ -133,15 +133,15 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         row or one of another topic, NotRunning when the store cannot say."""
         assert self.consumer is not None
         changes = self._changes
+        assigned = self.consumer.assignment()
+        places = {(tp.topic, tp.partition) for tp in assigned}
         rows = self._book.offsets(self._group)
         stops = self._book.stops(self._group)
-        self._compare_topics({(tp.topic, tp.partition) for tp in self.consumer.assignment()}, rows)
+        rows |= self._begin(places - rows.keys(), rows)
+        self._compare_topics(places, rows)
         with self._lock:
             if changes != self._changes:
                 return  # they changed hands while we asked: `is_new` tells, or there are none
-            assigned = self.consumer.assignment()
-            places = {(tp.topic, tp.partition) for tp in assigned}
-            rows |= self._begin(places - rows.keys(), rows)
             self._own({place: self._stored(place, rows) for place in places})
             for place, offset in self.next.items():
                 self._seek(TopicPartition(*place), offset)
@@ -268,16 +268,19 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def go_on(self) -> set[tuple[str, int]]:
         """Read on where a person said so, from the stored offset; return those partitions."""
+        assert self.consumer is not None
+        changes = self._changes
+        stops = self._book.stops(self._group)
+        rows = self._book.offsets(self._group)
         with self._lock:
-            assert self.consumer is not None
-            freed = self.stopped - self._book.stops(self._group).keys()
-            if freed:
-                rows = self._book.offsets(self._group)
-                for place in freed:
-                    self._seek(TopicPartition(*place), rows[place])
-                    self.next[place] = rows[place]
-                self.consumer.resume(*(TopicPartition(*place) for place in freed))
-                self.stopped -= freed
+            if changes != self._changes:
+                return set()
+            freed = self.stopped - stops.keys()
+            for place in freed:
+                self._seek(TopicPartition(*place), rows[place])
+                self.next[place] = rows[place]
+            self.consumer.resume(*(TopicPartition(*place) for place in freed))
+            self.stopped -= freed
             return freed
 
 

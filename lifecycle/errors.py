@@ -3,6 +3,7 @@
     LifecycleError
     ├── UsageError          the person asked for something that cannot be; exit 2
     ├── NotRunning          a part of the platform is not there; exit 3
+    │   └── OutcomeUnknown  it went away in a commit that may have come through
     ├── AnswerIsNo          the check ran and the answer is no; exit 1
     ├── GateFailed          a critical expectation failed; what follows is blocked; exit 1
     ├── Fenced              another owner holds the partitions; roll back, re-read, go on
@@ -37,6 +38,10 @@ class NotRunning(LifecycleError):
     """A part of the platform does not answer. Start it, then retry."""
 
     exit_code = 3
+
+
+class OutcomeUnknown(NotRunning):
+    """The database went away in a commit: it may have come through. Undo nothing on a guess."""
 
 
 class AnswerIsNo(LifecycleError):

@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from lifecycle.adapters.postgres import connect, database_name, other_database, unavailable
 from lifecycle.backup import Offset
-from lifecycle.errors import LifecycleError, NotRunning, UsageError
+from lifecycle.errors import LifecycleError, NotRunning, OutcomeUnknown, UsageError
 
 Progress = Callable[[str], None]
 Program = Callable[[str], Path]
@@ -180,9 +180,10 @@ class Replacement:
             )
 
     def exchange(self) -> None:
-        """Give the loaded database the name of the one in use, in one transaction."""
+        """Give the loaded database the name of the one in use, in one transaction. Raises
+        OutcomeUnknown when the server went away and cannot say whether it did."""
         try:
-            with unavailable(), connect(self._server) as connection:
+            with connect(self._server) as connection:
                 if self._exists(connection, self._name):
                     self._rename(connection, self._name, self._old)
                 self._rename(connection, self._fresh, self._name)
@@ -190,6 +191,20 @@ class Replacement:
             raise UsageError(
                 f"Somebody began to use the database while it was being restored ({error}): stop "
                 "them, then restore again; nothing was changed."
+            ) from error
+        except psycopg.OperationalError as error:
+            if not self._is_exchanged():
+                raise NotRunning(f"The database went away or refuses: {error}") from error
+
+    def _is_exchanged(self) -> bool:
+        try:
+            with unavailable(), connect(self._server) as connection:
+                return not self._exists(connection, self._fresh)
+        except NotRunning as error:
+            raise OutcomeUnknown(
+                "The database went away while it was exchanged, so lake and database may be of "
+                f"different moments ({error}): restore again when it is back; no night runs until "
+                "then."
             ) from error
 
     def drop(self) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lifecycle.backup import MANIFEST, FileFacts
-from lifecycle.errors import UsageError
+from lifecycle.errors import OutcomeUnknown, UsageError
 
 Progress = Callable[[str], None]
 """Called with what is being done now."""
@@ -154,7 +154,8 @@ class LakeExchange:
 
     @contextmanager
     def exchanged(self) -> Iterator[None]:
-        """The prepared lake in place; the old one is back when the block fails."""
+        """The prepared lake in place; the old one is back when the block fails, and kept beside it
+        when nobody knows whether it failed."""
         if self._old.exists():  # an exchange was interrupted: what stands in place is of no use
             shutil.rmtree(self._lake, ignore_errors=True)
         else:
@@ -164,6 +165,8 @@ class LakeExchange:
         sync_folder(self._lake.parent)
         try:
             yield
+        except OutcomeUnknown:
+            raise
         except BaseException:
             self._lake.rename(self._new)
             self._old.rename(self._lake)

@@ -709,7 +709,11 @@ class PostgresOffsetBook:
             cursor.executemany(_STOP, _stop_rows(group, stops, now))
 
     def create_offsets(self, group: str, starts: Mapping[tuple[str, int], int]) -> None:
-        with connect(self._database_url) as connection, connection.cursor() as cursor:
+        with (
+            unavailable(),
+            connect(self._database_url) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.executemany(
                 "INSERT INTO consumer_offset (consumer_group, topic, partition, next_offset) "
                 "VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",

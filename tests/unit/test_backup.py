@@ -12,7 +12,7 @@ from lifecycle.adapters import backup_files as files
 from lifecycle.adapters.backup import check
 from lifecycle.adapters.postgres import newest_revision
 from lifecycle.backup import MANIFEST, VERSION, Manifest, Offset, Replay, replays
-from lifecycle.errors import UsageError
+from lifecycle.errors import OutcomeUnknown, UsageError
 
 WHEN = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 PLACE = ("bank.account.v1", 0)
@@ -130,6 +130,16 @@ def test_a_lake_stays_when_the_database_does(tmp_path: Path) -> None:
     made.discard()
     assert (tmp_path / "lake/table/file").read_text() == "in use"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["backup", "lake"]
+
+
+def test_a_lake_is_marked_when_nobody_knows_what_became_of_the_database(tmp_path: Path) -> None:
+    made = exchange(tmp_path)
+    with pytest.raises(OutcomeUnknown), made.exchanged():
+        raise OutcomeUnknown("the answer to COMMIT never came")
+    made.discard()
+    assert (tmp_path / "lake/table/file").read_text() == "saved"
+    with pytest.raises(UsageError, match="interrupted"):
+        files.LakeExchange(tmp_path / "lake").check_finished()
 
 
 def test_an_interrupted_exchange_is_finished_by_the_next_restore(tmp_path: Path) -> None:
