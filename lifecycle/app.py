@@ -46,6 +46,7 @@ def migrate(settings: Settings) -> None:
     create_database(settings.database_url)
     create_database(settings.database_url.replace("/bank?", "/airflow?"))
     migrate(settings.database_url)
+    rebuild(settings)
 
 
 def bootstrap(settings: Settings) -> int:
@@ -267,6 +268,30 @@ def prove(settings: Settings) -> Proof:
             return compare(rebuild(log.facts(), rules), log.states(), log.alerts())
     finally:
         log.close()
+
+
+def rebuild(settings: Settings, *, always: bool = False) -> dict[str, int]:
+    """Fold the whole log again and replace the stored states: {clients, events}.
+
+    Does nothing when every state is of this code's version, unless it is to be done `always`.
+    """
+    from lifecycle.adapters.state_store import StateStore
+    from lifecycle.alerts.decide import decider
+    from lifecycle.alerts.rules import parse_rules
+    from lifecycle.clients.state import STATE_VERSION
+    from lifecycle.proof import rebuild
+
+    store = StateStore(settings.database_url)
+    try:
+        if not always and store.versions() <= {STATE_VERSION}:
+            return {"clients": 0, "events": 0}
+        with store.replacing() as log:
+            rules = {name: decider(parse_rules(text)) for name, text in log.rule_sets().items()}
+            rebuilt = rebuild(log.facts(), rules)
+            store.replace(rebuilt.states, dt.datetime.now(dt.UTC))
+        return {"clients": len(rebuilt.states), "events": rebuilt.events}
+    finally:
+        store.close()
 
 
 def purge(settings: Settings, *, dry_run: bool, progress: Callable[[str], None]) -> Purged:
@@ -580,10 +605,14 @@ def status(settings: Settings) -> dict[str, Any]:
 def known_before(row: dict[str, Any]) -> Any:
     """What an alert's rule knew: the client's state, or for a nightly alert the facility's move."""
     from lifecycle.alerts.nightly import decode_move
-    from lifecycle.clients.state import decode_state
+    from lifecycle.clients.state import STATE_VERSION, decode_state, version_of
 
-    decode = decode_state if row["origin"] == "STREAM" else decode_move
-    return _named(decode(row["state_before"]))
+    before = row["state_before"]
+    if row["origin"] != "STREAM":
+        return _named(decode_move(before))
+    if version_of(before) != STATE_VERSION:
+        return {"version": version_of(before), "note": "written by an earlier version of lifecycle"}
+    return _named(decode_state(before))
 
 
 def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:

@@ -195,11 +195,12 @@ def _put(unit: IngestUnit, identities: Mapping[int, Identity], cache: Cache) -> 
 
 
 def _apart(
-    held: Mapping[int, Quarantined], again: Collection[Record]
+    held: Mapping[int, Quarantined], again: Collection[tuple[str, int, int]]
 ) -> tuple[dict[int, Quarantined], list[int]]:
     """What is kept out for the first time, and positions of what is in quarantine already."""
-    repeated = [i for i, quarantined in held.items() if quarantined.record in again]
-    return {i: q for i, q in held.items() if i not in repeated}, repeated
+    places = {i: (q.record.topic, q.record.partition, q.record.offset) for i, q in held.items()}
+    first = {i: q for i, q in held.items() if places[i] not in again}
+    return first, [i for i in held if i not in first]
 
 
 def _corrections(prepared: Prepared, found: Sorted) -> dict[bytes, bytes]:

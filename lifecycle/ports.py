@@ -256,8 +256,9 @@ class IngestUnit(Protocol):
         fact; where a key is `known` to be in the inbox, that fact loses it.
         """
 
-    def held_before(self, records: Sequence[Record]) -> Collection[Record]:
-        """Which of these records were put into quarantine by an earlier reading of the topic."""
+    def held_before(self, records: Sequence[Record]) -> set[tuple[str, int, int]]:
+        """Topic, partition and offset of the records that an earlier reading of the topic put into
+        quarantine."""
 
     def parked(self, clients: Sequence[str]) -> list[Parked]:
         """What waits of these clients, in order of arrival."""

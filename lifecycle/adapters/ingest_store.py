@@ -347,13 +347,13 @@ class _Unit:
         self._cursor.execute("TRUNCATE stage_inbox")
         return Seen(ids, {row[1]: Identity(*row) for row in found})
 
-    def held_before(self, records: Sequence[Record]) -> set[Record]:
+    def held_before(self, records: Sequence[Record]) -> set[tuple[str, int, int]]:
         if not records:
             return set()
         places = [(r.topic, r.partition, r.offset) for r in records]
         held = set(self._cursor.execute(_HELD_BEFORE, _columns(places)).fetchall())
         return {
-            record
+            place
             for record, place in zip(records, places, strict=True)
             if (*place, hashlib.sha256(record.value or b"").digest()) in held
         }

@@ -196,9 +196,11 @@ class _MemoryUnit:
             store.keys.update({i.business_key: i for i in identities})
         return seen
 
-    def held_before(self, records: Sequence[Record]) -> set[Record]:
-        held = {h.record for h in self._store.held if h.reason != "ORPHANED"}
-        return {record for record in records if record in held}
+    def held_before(self, records: Sequence[Record]) -> set[tuple[str, int, int]]:
+        held = [h.record for h in self._store.held if h.reason != "ORPHANED"]
+        bytes_at = {(r.topic, r.partition, r.offset, r.value) for r in held}
+        places = [(r.topic, r.partition, r.offset, r.value) for r in records]
+        return {place[:3] for place in places if place in bytes_at}
 
     def parked(self, clients: Sequence[str]) -> list[Parked]:
         rows = (parked for parked, _ in self._store.waiting_facts.values())

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from lifecycle.errors import UsageError
 from lifecycle.events import Event, minor_units
 from lifecycle.events import account as ac
 from lifecycle.events import client as cl
@@ -153,8 +154,32 @@ class ClientState(msgspec.Struct, frozen=True, array_like=True):
     """alert scope (rule|entity|bucket) -> the alert that suppresses its repeats."""
 
 
+class _Head(msgspec.Struct, array_like=True):
+    """What every version of a state begins with."""
+
+    client_id: str
+    version: int
+
+
 encode_state = msgspec.msgpack.Encoder().encode
-decode_state = msgspec.msgpack.Decoder(ClientState).decode
+_decode = msgspec.msgpack.Decoder(ClientState).decode
+_head = msgspec.msgpack.Decoder(_Head).decode
+
+
+def decode_state(stored: bytes) -> ClientState:
+    """Raises UsageError for a state that another version of this code has folded."""
+    head = _head(stored)
+    if head.version != STATE_VERSION:
+        raise UsageError(
+            f"The state of client {head.client_id} has version {head.version} and this code folds "
+            f"version {STATE_VERSION}: run `lifecycle rebuild`, which folds the log again."
+        )
+    return _decode(stored)
+
+
+def version_of(stored: bytes) -> int:
+    """The version of a stored state."""
+    return _head(stored).version
 
 
 def fold(state: ClientState, event: Event) -> ClientState:

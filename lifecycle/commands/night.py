@@ -1,4 +1,4 @@
-"""nightly and prove: rebuild, publish, and show that the stream was right."""
+"""nightly, prove and rebuild: publish, show that the stream was right, fold the log again."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def register(application: typer.Typer) -> None:
     application.command()(nightly)
     application.command()(prove)
+    application.command()(rebuild)
 
 
 def nightly(
@@ -58,6 +59,17 @@ def prove(as_json: AsJson = False) -> None:
             out.print(f"  {difference}")
     if not proof.equal:
         raise AnswerIsNo(f"{len(proof.differences)} differences were found: this is an incident.")
+
+
+def rebuild(as_json: AsJson = False) -> None:
+    """Fold the whole log again and replace the stored client states; no consumer may run.
+
+    `lifecycle up` does it by itself when the states were folded by another version.
+    """
+    done = app.rebuild(settings.load(), always=True)
+    if as_json:
+        return print_json(done)
+    out.print(f"{done['clients']:,} clients rebuilt from {done['events']:,} facts")
 
 
 def _show(result: StepResult) -> None:

@@ -9,11 +9,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from consumers.publish import publish
 from consumers.relay import producer_for, send
 from lifecycle import app
-from lifecycle.errors import AnswerIsNo
+from lifecycle.clients.state import decode_state, encode_state
+from lifecycle.errors import AnswerIsNo, UsageError
 from lifecycle.ports import OutboxMessage
 from lifecycle.settings import Settings
 from lifecycle.sources.simulator import SimulatorSource
@@ -196,3 +198,27 @@ def test_commands_answer_with_json_and_one_sentence(clean: Settings) -> None:
         assert len(answer.stderr.strip().splitlines()) == 1, answer.stderr
     with pytest.raises(AnswerIsNo):
         raise AnswerIsNo("the tree of errors keeps its exit codes")
+
+
+def test_states_of_an_earlier_version_are_folded_again(clean: Settings) -> None:
+    first = dt.date(2026, 1, 1)
+    source = SimulatorSource(seed=4, clients=50, first_day=first, days=60, timezone=clean.timezone)
+    sent = publish(source.events(None, None), clean.kafka_bootstrap)
+    with consumer(clean):
+        wait_for(lambda: received(clean) == sent.events, 60, "consume")
+    stored = query(clean, "SELECT client_id, facts, state FROM client_state ORDER BY 1")
+    older = {c: encode_state(replace(decode_state(s), version=1)) for c, _, s in stored}
+    for client, state in older.items():
+        query(
+            clean,
+            "UPDATE client_state SET state = %s WHERE client_id = %s RETURNING 1",
+            state,
+            client,
+        )
+    with pytest.raises(UsageError, match="lifecycle rebuild"):
+        app.client(clean, stored[0][0])
+    app.migrate(clean)
+    again = query(clean, "SELECT client_id, facts, state FROM client_state ORDER BY 1")
+    assert again == stored
+    assert app.prove(clean).equal
+    assert app.rebuild(clean) == {"clients": 0, "events": 0}, "there is nothing to do"
