@@ -11,7 +11,8 @@ import pytest
 
 from lifecycle import app, platform
 from lifecycle.settings import Settings
-from tests.browser.pages import address_of, logged_in, needs_chromium
+from tests.airflow_api import address_of
+from tests.browser.browser import logged_in, needs_chromium
 
 pytestmark = pytest.mark.browser
 

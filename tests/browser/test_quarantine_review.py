@@ -13,7 +13,8 @@ from consumers.relay import producer_for, send
 from lifecycle import app
 from lifecycle.ports import OutboxMessage
 from lifecycle.settings import Settings
-from tests.browser.pages import address_of, api, logged_in, needs_chromium
+from tests.airflow_api import address_of, api
+from tests.browser.browser import logged_in, needs_chromium
 from tests.support import opened, outgoing, posted, query, wait_for
 
 pytestmark = pytest.mark.browser
@@ -61,7 +62,9 @@ def _asked(configured: Settings, request_id: int) -> str:
 
     def waits() -> bool:
         details = api(configured, "admin", "GET", waiting)["hitl_details"]
-        return any(d["task_instance"]["dag_run_id"] == run for d in details)
+        asked = [d["task_instance"] for d in details]
+        # The question is there a moment before its task has let go of its worker.
+        return any(t["dag_run_id"] == run and t["state"] != "running" for t in asked)
 
     wait_for(waits, 120, "the question waits")
     return run
