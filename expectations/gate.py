@@ -41,7 +41,7 @@ class Rule(NamedTuple):
 
 
 def check_column(id: str, column: str, reason: str, action: Action, zh: str, en: str) -> Rule:
-    """The usual rule: every value of a boolean check column is True."""
+    """The usual rule: every value of a boolean column is True."""
     return Rule(
         id, reason, action, zh, en, gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[True])
     )

@@ -242,17 +242,28 @@ class NightlyStore:
     def held(self) -> tuple[frozenset[int], frozenset[str]]:
         """Positions that do not count (held, discarded or corrected), and clients with a fact held."""
         rows = self._connection.execute(
-            "SELECT stage, position, client_id, status FROM quarantine "
-            "WHERE status = 'HELD' OR (status = 'DISCARDED' AND stage = 'staged')"
+            "SELECT stage, position, client_id FROM quarantine WHERE status = 'HELD'"
         ).fetchall()
+        gone, _ = self.decided()
+        return (
+            gone | frozenset(position for stage, position, _ in rows if stage == "staged"),
+            frozenset(client for *_, client in rows if client),
+        )
+
+    def decided(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Positions no gate judges again: of facts that count no more (corrected by a later fact, or
+        discarded), and of facts that were let pass as they are."""
+        discarded, released = (self._staged(status) for status in ("DISCARDED", "RELEASED"))
         corrected = self._connection.execute(
             "SELECT e.position FROM correction AS c JOIN event_log AS e USING (client_id, event_key)"
         ).fetchall()
-        return (
-            frozenset(position for stage, position, _, _ in rows if stage == "staged")
-            | frozenset(position for (position,) in corrected),
-            frozenset(client for _, _, client, status in rows if client and status == "HELD"),
+        return discarded | {position for (position,) in corrected}, released
+
+    def _staged(self, status: str) -> frozenset[int]:
+        rows = self._connection.execute(
+            "SELECT position FROM quarantine WHERE stage = 'staged' AND status = %s", (status,)
         )
+        return frozenset(position for (position,) in rows)
 
     # --- products -----------------------------------------------------------------------------
 
