@@ -24,7 +24,7 @@ from lifecycle.ports import Action, Failure, Verdict
 _BOOLEANS = {"result_format": "BOOLEAN_ONLY"}
 _ROWS = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 
-Stage = Literal["raw", "staged", "profile", "score", "alert"]
+Stage = Literal["raw", "raw_hour", "staged", "profile", "score", "alert"]
 
 
 class Rule(NamedTuple):

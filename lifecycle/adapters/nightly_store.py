@@ -12,7 +12,8 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from lifecycle.adapters.ingest_store import INSERT_ALERT, failures_json
+from lifecycle.adapters import gate_results
+from lifecycle.adapters.ingest_store import INSERT_ALERT
 from lifecycle.adapters.postgres import connect
 from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.nightly import NightlyAlert, encode_move
@@ -94,24 +95,7 @@ class NightlyStore:
         return bool(row and row[0])
 
     def record_gate(self, verdict: Verdict, business_date: dt.date, now: dt.datetime) -> int:
-        row = self._connection.execute(
-            "INSERT INTO gate_result (stage, business_date, run_at, rows, success, evaluated, "
-            "expected, milliseconds, failures) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) "
-            "RETURNING gate_result_id",
-            (
-                verdict.stage,
-                business_date,
-                now,
-                verdict.rows,
-                verdict.success,
-                verdict.evaluated,
-                verdict.expected,
-                verdict.milliseconds,
-                failures_json(verdict.failures),
-            ),
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
+        return gate_results.record(self._connection, verdict, business_date, now)
 
     def last_gate(self, stage: str, business_date: dt.date) -> int:
         """The newest verdict of a stage for a date; 0 when the stage had nothing to judge."""
