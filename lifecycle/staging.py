@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import ibis
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from ibis import _
 
 from lifecycle.clients.profile import OPENED, POSTED, REGISTERED, SNAPSHOT, Figures
-from lifecycle.events.codes import MERCHANT_CATEGORIES, TRANSACTION_FAMILIES
+from lifecycle.events.codes import MERCHANT_BRANDS, MERCHANT_CATEGORIES, TRANSACTION_FAMILIES
 from lifecycle.ports import Engine
 from lifecycle.risk.classification import DISBURSED, DUE, MADE
 from lifecycle.risk.credit_status import (
@@ -130,13 +131,13 @@ def _accounts_close(totals: Sequence[Mapping[str, Any]], figures: Figures) -> bo
     """Whether few enough accounts have a closing balance that is not that of their last entry."""
     accounts = sum(row["accounts"] for row in totals)
     off = sum(row["accounts_off"] for row in totals)
-    return bool(off <= accounts * float(figures["closing_balance_share_max"].value))
+    return bool(off <= accounts * Decimal(figures["closing_balance_share_max"].value))
 
 
 def _is_even(totals: Sequence[Mapping[str, Any]], figures: Figures) -> bool:
     """Whether entries and closing balances move by the same amount, in every currency."""
-    share = float(figures["portfolio_gap_share_max"].value)
-    return all(abs(row["gap"]) <= share * float(row["turnover"]) for row in totals)
+    share = Decimal(figures["portfolio_gap_share_max"].value)
+    return all(abs(row["gap"]) <= share * row["turnover"] for row in totals)
 
 
 # --- one function per family of facts: (position, the checks that are its own) ------------------
@@ -158,6 +159,7 @@ def _postings(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     off = joined.balance_after - joined.before - _signed(joined)
     code = joined.bank_transaction_code
     family = code["domain"] + "-" + code["family"]
+    category = joined.mcc.isin(sorted(MERCHANT_CATEGORIES)) | joined.mcc.between(*MERCHANT_BRANDS)
     return _row(
         joined,
         ck_amount_positive=_holds(joined.amount > 0),
@@ -177,7 +179,7 @@ def _postings(engine: Engine, night: Night, figures: Figures) -> ir.Table:
         ),
         ck_codes_known=_where(
             joined.mcc.notnull() | family.notnull(),
-            ibis.coalesce(joined.mcc.isin(sorted(MERCHANT_CATEGORIES)), True)
+            ibis.coalesce(category, True)
             & ibis.coalesce(family.isin(sorted(TRANSACTION_FAMILIES)), True),
         ),
     )

@@ -301,12 +301,11 @@ _CATEGORIES = """
     9211 9222 9223 9311 9399 9400 9402 9405 9406 9700 9701 9702 9950
 """
 
-MERCHANT_CATEGORIES = frozenset([
-    *_CATEGORIES.split(),
-    *(f"{brand:04d}" for brand in range(3000, 4000)),
-])
-"""ISO 18245 merchant category codes; 3000 to 3999 are given out to single airlines, car rental
-companies and hotels."""
+MERCHANT_CATEGORIES = frozenset(_CATEGORIES.split())
+"""ISO 18245 merchant category codes."""
+
+MERCHANT_BRANDS = ("3000", "3999")
+"""First and last merchant category code that stands for a single airline, car rental or hotel."""
 
 _FAMILIES = {
     "PMNT": "CCRD CNTR DRFT ICCN ICDT ICHQ IDDT IRCT LBOX MCRD RCCN RCDT RCHQ RDDT RRCT",
