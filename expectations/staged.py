@@ -1,7 +1,7 @@
 """Stage "staged": typed facts of a night (columns of `lifecycle.staging.gate_columns`).
 
-A `ck_` column says something of each row; an `is_` column says something of the whole night, so it
-is the same in every row. Their limits are figures of `rules/staging.yaml`.
+What a `ck_` column says of a row keeps the row back; an `is_` column warns, or says something of the
+whole night, and is then the same in every row. Their limits are figures of `rules/staging.yaml`.
 
 The specification's staged-14 also asks for the checksum of a client's id. Only a salted hash of the
 id arrives (`client.registered`, `id_hash`), and a hash has no checksum: the system that knows the id
@@ -103,7 +103,7 @@ RULES: tuple[Rule, ...] = (
     ),
     check_column(
         "staged-08",
-        "ck_closing_balance",
+        "is_closing_balance",
         "CLOSING_BALANCE",
         "warn",
         "日终余额与当日最后一笔分录后的余额不符",
@@ -111,7 +111,7 @@ RULES: tuple[Rule, ...] = (
     ),
     check_column(
         "staged-08-share",
-        "is_closing_balances",
+        "is_closings_whole",
         "CLOSING_BALANCES",
         "block",
         "日终余额不符的账户过多",
@@ -119,7 +119,7 @@ RULES: tuple[Rule, ...] = (
     ),
     check_column(
         "staged-09",
-        "ck_closing_flow",
+        "is_closing_flow",
         "CLOSING_FLOW",
         "warn",
         "账户当日借贷净额与日终余额变动不符",

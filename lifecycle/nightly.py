@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -141,14 +142,16 @@ def _staged(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
         positions[row]: (failure.reason, failure.expectation, failure.reason_en)
         for row, failure in verdict.quarantined().items()
     }
-    night.store.hold(held, gate_result_id, night.now())
     share = len(held) / max(1, len(positions))
     limit = float(figures["quarantine_share_max"].value)
     if share > limit:
+        counts = Counter(expectation for _, expectation, _ in held.values())
         raise GateFailed(
-            f"Gate staged holds {len(held)} of {len(positions)} rows of {business_date}, more than "
-            f"the limit of {limit:.1%}: look at `lifecycle quarantine list`, mend the source, run again."
+            f"Gate staged fails {len(held)} of {len(positions)} rows of {business_date}, more than the "
+            f"limit of {limit:.1%} ({', '.join(f'{r}: {n}' for r, n in sorted(counts.items()))}): "
+            "none was put into quarantine; let the source correct them, then run again."
         )
+    night.store.hold(held, gate_result_id, night.now())
     return len(positions), _word(verdict)
 
 

@@ -43,8 +43,8 @@ CHECKS = (
     "ck_after_opening",
     "ck_before_closing",
     "ck_balance_chain",
-    "ck_closing_balance",
-    "ck_closing_flow",
+    "is_closing_balance",
+    "is_closing_flow",
     "ck_allocation",
     "ck_due_after_grant",
     "ck_due_in_order",
@@ -100,7 +100,7 @@ def portfolio(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     closing = _closing_days(engine, night, figures)
     return closing.group_by("currency").agg(
         accounts=_.account_id.nunique(),
-        accounts_off=_.account_id.nunique(where=~_.ck_closing_balance),
+        accounts_off=_.account_id.nunique(where=~_.is_closing_balance),
         gap=ibis.coalesce((_.flow - _.delta).sum(), 0),
         turnover=ibis.coalesce(_.turnover.sum(where=_.delta.notnull()), 0),
     )
@@ -115,7 +115,7 @@ def gate_columns(checked: pa.Table, totals: pa.Table, figures: Figures) -> dict[
         name: _share(checked[check]) >= float(figures[figure].value)
         for name, (check, figure) in SHARES.items()
     }
-    whole["is_closing_balances"] = _accounts_close(totals.to_pylist(), figures)
+    whole["is_closings_whole"] = _accounts_close(totals.to_pylist(), figures)
     whole["is_portfolio_even"] = _is_even(totals.to_pylist(), figures)
     rows = {name: pc.fill_null(checked[name], True).to_numpy() for name in CHECKS}
     return rows | {name: [holds] * checked.num_rows for name, holds in whole.items()}
@@ -200,8 +200,8 @@ def _closings(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     days = _closing_days(engine, night, figures)
     return _row(
         days,
-        ck_closing_balance=days.ck_closing_balance,
-        ck_closing_flow=_where(
+        is_closing_balance=days.is_closing_balance,
+        is_closing_flow=_where(
             days.delta.notnull(),
             (days.flow - days.delta).abs() <= float(figures["closing_flow_tolerance"].value),
         ),
@@ -210,7 +210,7 @@ def _closings(engine: Engine, night: Night, figures: Figures) -> ir.Table:
 
 def _closing_days(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     """One row per closing booked balance (CLBD) of the night: (position, account_id, currency,
-    ck_closing_balance, delta, flow, turnover).
+    is_closing_balance, delta, flow, turnover).
 
     `delta` is what the balance moved by since the CLBD before, null for an account's first one;
     `flow` and `turnover` are the entries booked since then, credits less debits and all together.
@@ -268,7 +268,7 @@ def _closing_days(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     tolerance = float(figures["closing_balance_tolerance"].value)
     return closings.mutate(
         delta=closings.closing - closings.closing.lag().over(by_day),
-        ck_closing_balance=(closings.closing - closings.last).abs() <= tolerance,
+        is_closing_balance=(closings.closing - closings.last).abs() <= tolerance,
         **between,
     ).filter(_.tonight)
 

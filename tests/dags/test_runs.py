@@ -110,7 +110,7 @@ def test_a_night_by_hand_and_a_gate_that_blocks(
         platform, "SELECT status, reason FROM nightly_run WHERE business_date = '2026-02-06'"
     )
     assert row[0] == "BLOCKED"
-    assert "Gate staged holds" in row[1]
+    assert "Gate staged fails 0 of" in row[1]
     still = query(platform, "SELECT product, as_of, stale FROM publication ORDER BY 1")
     assert still == [(product, as_of, True) for product, as_of, _ in served]
     monkeypatch.setenv("LIFECYCLE_RULES", str(ROOT / "rules"))
