@@ -3,7 +3,8 @@
 The consumers run outside Airflow and need nothing of it. Every five minutes this DAG
 
 * **watch**: looks at lag, books and outbox, and fails with what is wrong when the stream is stuck,
-  the books do not balance or the numbers cannot be read (thresholds: `rules/operations/thresholds.yaml`);
+  the books do not balance or the numbers cannot be read (thresholds: `rules/operations/thresholds.yaml`),
+  or when an hour of business brought nothing where the weeks before did (gate "raw_hour", once an hour);
 * **raised**: when alerts wait that nobody was told of, gives the hint that starts `alert_dispatch`
   at once; it is skipped when there are none.
 
@@ -46,7 +47,7 @@ def ingest_watch() -> None:
     @task(
         inlets=[Asset(**ASSETS[topic]) for topic in TOPICS],
         outlets=[EVENT_LOG],
-        doc_md="Lag, books and outbox of the stream.",
+        doc_md="Lag, books and outbox of the stream, and the facts of the last whole hour.",
     )
     def watch() -> dict[str, Any]:
         from airflow.sdk.exceptions import AirflowFailException
@@ -54,8 +55,9 @@ def ingest_watch() -> None:
         from lifecycle import app, settings
         from lifecycle.operations import trouble
 
-        shown = app.operations(settings.load())
-        wrong = trouble(shown)
+        configured = settings.load()
+        shown = app.operations(configured)
+        wrong = trouble(shown) or app.judge_hour(configured, dt.datetime.now(dt.UTC))
         if wrong:
             raise AirflowFailException(" ".join(wrong))
         return {"lag": shown["lag_total"], "in": shown["reconciliation"]["in"]}

@@ -24,7 +24,7 @@ from lifecycle.ports import Action, Failure, Verdict
 _BOOLEANS = {"result_format": "BOOLEAN_ONLY"}
 _ROWS = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 
-Stage = Literal["raw", "staged", "profile", "score", "alert"]
+Stage = Literal["raw", "raw_hour", "staged", "profile", "score", "alert"]
 
 
 class Rule(NamedTuple):
@@ -41,7 +41,7 @@ class Rule(NamedTuple):
 
 
 def check_column(id: str, column: str, reason: str, action: Action, zh: str, en: str) -> Rule:
-    """The usual rule: every value of a boolean check column is True."""
+    """The usual rule: every value of a boolean column is True."""
     return Rule(
         id, reason, action, zh, en, gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[True])
     )

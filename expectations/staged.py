@@ -1,4 +1,12 @@
-"""Stage "staged": typed facts of a night (columns of `lifecycle.staging.staged_checks`)."""
+"""Stage "staged": typed facts of a night (columns of `lifecycle.staging.gate_columns`).
+
+What a `ck_` column says of a row keeps the row back; an `is_` column warns, or says something of the
+whole night, and is then the same in every row. Their limits are figures of `rules/staging.yaml`.
+
+The specification's staged-14 also asks for the checksum of a client's id. Only a salted hash of the
+id arrives (`client.registered`, `id_hash`), and a hash has no checksum: the system that knows the id
+has to check it before it hashes.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +20,14 @@ RULES: tuple[Rule, ...] = (
         "quarantine",
         "金额不为正",
         "the amount is not positive",
+    ),
+    check_column(
+        "staged-02",
+        "ck_indicator",
+        "CREDIT_DEBIT",
+        "quarantine",
+        "借贷标识不是 CRDT 或 DBIT",
+        "the entry is neither a credit nor a debit",
     ),
     check_column(
         "staged-03",
@@ -38,6 +54,14 @@ RULES: tuple[Rule, ...] = (
         "the account was never opened",
     ),
     check_column(
+        "staged-05-share",
+        "is_accounts_known",
+        "ACCOUNTS_UNKNOWN",
+        "block",
+        "账户未知的分录过多",
+        "too many entries are on an account that was never opened",
+    ),
+    check_column(
         "staged-06",
         "ck_after_opening",
         "BEFORE_OPENING",
@@ -46,12 +70,68 @@ RULES: tuple[Rule, ...] = (
         "the entry is booked before the account was opened",
     ),
     check_column(
+        "staged-06-closed",
+        "ck_before_closing",
+        "AFTER_CLOSING",
+        "quarantine",
+        "记账日晚于销户日",
+        "the entry is booked after the account was closed",
+    ),
+    check_column(
         "staged-07",
         "ck_balance_chain",
         "BALANCE_CHAIN",
         "quarantine",
         "余额链断裂",
         "the balance does not follow from the entry before",
+    ),
+    check_column(
+        "staged-07-usual",
+        "is_chain_usual",
+        "BALANCE_CHAINS_UNUSUAL",
+        "warn",
+        "余额链断裂比通常多",
+        "more balances than usual do not follow from the entry before",
+    ),
+    check_column(
+        "staged-07-share",
+        "is_chain_whole",
+        "BALANCE_CHAINS",
+        "block",
+        "余额链断裂过多",
+        "too many balances do not follow from the entry before",
+    ),
+    check_column(
+        "staged-08",
+        "is_closing_balance",
+        "CLOSING_BALANCE",
+        "warn",
+        "日终余额与当日最后一笔分录后的余额不符",
+        "the closing balance is not the balance after the day's last entry",
+    ),
+    check_column(
+        "staged-08-share",
+        "is_closings_whole",
+        "CLOSING_BALANCES",
+        "block",
+        "日终余额不符的账户过多",
+        "too many accounts have a closing balance that is not that of their last entry",
+    ),
+    check_column(
+        "staged-09",
+        "is_closing_flow",
+        "CLOSING_FLOW",
+        "warn",
+        "账户当日借贷净额与日终余额变动不符",
+        "the account's entries do not add up to the move of its closing balance",
+    ),
+    check_column(
+        "staged-09-portfolio",
+        "is_portfolio_even",
+        "PORTFOLIO_FLOW",
+        "block",
+        "全部账户借贷净额与日终余额变动不符",
+        "the entries of all accounts do not add up to the move of their closing balances",
     ),
     check_column(
         "staged-10",
@@ -68,5 +148,53 @@ RULES: tuple[Rule, ...] = (
         "quarantine",
         "到期日早于放款日",
         "the instalment is due before the credit was paid out",
+    ),
+    check_column(
+        "staged-11-order",
+        "ck_due_in_order",
+        "DUE_OUT_OF_ORDER",
+        "quarantine",
+        "分期到期日早于前一期",
+        "the instalment is due before the one with the number before",
+    ),
+    check_column(
+        "staged-12",
+        "ck_credit_status",
+        "CREDIT_STATUS",
+        "quarantine",
+        "授信状态不允许该事件",
+        "the fact may not follow what happened to the credit before",
+    ),
+    check_column(
+        "staged-13",
+        "ck_consent_dates",
+        "CONSENT_DATES",
+        "quarantine",
+        "同意撤回早于授予",
+        "the consent was withdrawn before it was granted",
+    ),
+    check_column(
+        "staged-14",
+        "ck_birth_date",
+        "BIRTH_DATE",
+        "quarantine",
+        "出生日期不合理",
+        "the date of birth is not plausible",
+    ),
+    check_column(
+        "staged-15",
+        "ck_statement",
+        "STATEMENT",
+        "quarantine",
+        "资产不等于负债与权益之和",
+        "assets are not liabilities plus equity",
+    ),
+    check_column(
+        "staged-16",
+        "is_codes_known",
+        "CODES_UNKNOWN",
+        "warn",
+        "未知的商户类别码或银行交易码过多",
+        "too many merchant categories or bank transaction codes are unknown",
     ),
 )

@@ -572,6 +572,38 @@ def _noting(unavailable: dict[str, str], part: str) -> Iterator[None]:
         unavailable[part] = str(error)
 
 
+def judge_hour(settings: Settings, now: dt.datetime) -> list[str]:
+    """Whether the last whole hour of the stream brought facts as usual, judged once by gate raw_hour:
+    one sentence if it blocks, none if it does not or if nothing can be said yet."""
+    from lifecycle.adapters.hour_store import STAGE, HourStore
+    from lifecycle.hours import HOUR, hour_columns, references, same_hours
+
+    figures = _operations_figures(settings)
+    hour, *before = same_hours(now, settings.timezone, figures["hour_weeks"]["of"])
+    end, live = hour.astimezone(dt.UTC) + HOUR, dt.timedelta(hours=figures["live_hours"])
+    store = HourStore(settings.database_url)
+    try:
+        failures = store.verdict_since(end)
+        if failures is None:
+            known = references(store.facts(before, live), figures)
+            if not known:
+                return []
+            from expectations.gate import GreatExpectationsGate
+
+            counts = {topic: facts for topic, (facts,) in store.facts([hour], live).items()}
+            columns = hour_columns(hour, counts, known, figures)
+            store.record(GreatExpectationsGate().check(STAGE, columns, len(known)), now)
+            failures = store.verdict_since(end) or []
+    finally:
+        store.close()
+    reasons = [failure["reason"] for failure in failures if failure["action"] == "block"]
+    return [
+        f"Gate raw_hour blocks the hour from {hour:%H:%M} on {hour:%Y-%m-%d} ({reason}): "
+        "see with `lifecycle offsets show` which topics stand still, and ask their producers."
+        for reason in reasons
+    ]
+
+
 def waiting_for_facts(settings: Settings) -> str | None:
     """None when the consumers have caught up, else one sentence on what they still have to do."""
     shown = operations(settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,7 @@ from lifecycle.ports import Engine, Gate, Lake, NightlyStore, Verdict
 from lifecycle.proof import Proof
 from lifecycle.risk import credit_score
 from lifecycle.risk.classification import facilities
-from lifecycle.staging import CHECKS, Night, staged_checks
+from lifecycle.staging import Night, gate_columns, portfolio, staged_checks
 from lifecycle.steps import STEPS
 
 SEAL_ROWS = 50_000
@@ -127,23 +128,28 @@ def _seal(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
 
 
 def _staged(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
-    judged = Night(business_date, tuple(night.store.seals_of(business_date)))
+    figures = night.rules.parameters
+    gone, passed = night.store.decided()
+    judged = Night(business_date, tuple(night.store.seals_of(business_date)), gone, passed)
     with night.open_engine() as engine:
-        checked = engine.run(staged_checks(engine, judged, night.rules.parameters))
+        checked = engine.run(staged_checks(engine, judged, figures))
+        totals = engine.run(portfolio(engine, judged, figures))
     positions = checked["position"].to_pylist()
     verdict, gate_result_id = _check(
-        "staged", {name: _array(checked[name]) for name in CHECKS}, business_date, night
+        "staged", gate_columns(checked, totals, figures), business_date, night
     )
     held = {
         positions[row]: (failure.reason, failure.expectation, failure.reason_en)
         for row, failure in verdict.quarantined().items()
     }
     share = len(held) / max(1, len(positions))
-    limit = float(night.rules.parameters["quarantine_share_max"].value)
+    limit = float(figures["quarantine_share_max"].value)
     if share > limit:
+        counts = Counter(expectation for _, expectation, _ in held.values())
         raise GateFailed(
-            f"Gate staged holds {len(held)} of {len(positions)} rows of {business_date}, more than "
-            f"the limit of {limit:.1%}: look at `lifecycle quarantine list`, mend the source, run again."
+            f"Gate staged fails {len(held)} of {len(positions)} rows of {business_date}, more than the "
+            f"limit of {limit:.1%} ({', '.join(f'{r}: {n}' for r, n in sorted(counts.items()))}): "
+            "none was put into quarantine; let the source correct them, then run again."
         )
     night.store.hold(held, gate_result_id, night.now())
     return len(positions), _word(verdict)
@@ -438,9 +444,8 @@ def _with(rows: pa.Table, **constants: pa.Scalar) -> pa.Table:
     return rows
 
 
-def _array(column: pa.ChunkedArray) -> Any:
-    return column.to_numpy()
-
-
 def _word(verdict: Verdict) -> str:
-    return "passed" if verdict.success else "quarantined"
+    """What a gate that let a step go on did: everything held, rows were put aside, or only warnings."""
+    if verdict.success:
+        return "passed"
+    return "quarantined" if verdict.quarantined() else "warned"

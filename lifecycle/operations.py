@@ -305,7 +305,9 @@ class _Judge:
         if blocked:
             return self._tile(*name, value, "bad", f"blocked: {', '.join(blocked)}")
         if passed < runs:
-            return self._tile(*name, value, "warn", "passed; the others put rows in quarantine")
+            return self._tile(
+                *name, value, "warn", "passed; the others warned or put rows in quarantine"
+            )
         return self._tile(*name, value, "good", "passed")
 
     def nightly(self) -> Tile:

@@ -12,7 +12,8 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from lifecycle.adapters.ingest_store import INSERT_ALERT, failures_json
+from lifecycle.adapters import gate_results
+from lifecycle.adapters.ingest_store import INSERT_ALERT
 from lifecycle.adapters.postgres import connect
 from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.nightly import NightlyAlert, encode_move
@@ -94,24 +95,7 @@ class NightlyStore:
         return bool(row and row[0])
 
     def record_gate(self, verdict: Verdict, business_date: dt.date, now: dt.datetime) -> int:
-        row = self._connection.execute(
-            "INSERT INTO gate_result (stage, business_date, run_at, rows, success, evaluated, "
-            "expected, milliseconds, failures) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) "
-            "RETURNING gate_result_id",
-            (
-                verdict.stage,
-                business_date,
-                now,
-                verdict.rows,
-                verdict.success,
-                verdict.evaluated,
-                verdict.expected,
-                verdict.milliseconds,
-                failures_json(verdict.failures),
-            ),
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
+        return gate_results.record(self._connection, verdict, business_date, now)
 
     def last_gate(self, stage: str, business_date: dt.date) -> int:
         """The newest verdict of a stage for a date; 0 when the stage had nothing to judge."""
@@ -242,20 +226,31 @@ class NightlyStore:
     def held(self) -> tuple[frozenset[int], frozenset[str]]:
         """Positions that do not count (held, discarded or corrected), and clients with a fact held."""
         rows = self._connection.execute(
-            "SELECT stage, position, client_id, status FROM quarantine "
-            "WHERE status = 'HELD' OR (status = 'DISCARDED' AND stage = 'staged')"
+            "SELECT stage, position, client_id FROM quarantine WHERE status = 'HELD'"
         ).fetchall()
+        gone, _ = self.decided()
+        return (
+            gone | frozenset(position for stage, position, _ in rows if stage == "staged"),
+            frozenset(client for *_, client in rows if client),
+        )
+
+    def decided(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Positions no gate judges again: of facts that count no more (corrected by a later fact, or
+        discarded), and of facts that were let pass as they are."""
+        discarded, released = (self._staged(status) for status in ("DISCARDED", "RELEASED"))
         corrected = self._connection.execute(
             "SELECT e.position FROM correction AS c JOIN event_log AS e USING (client_id, event_key) "
             # What replaces it may wait for another fact: until then the old one stands.
             "WHERE EXISTS (SELECT FROM event_log AS n "
             " WHERE n.client_id = c.client_id AND n.event_key = c.corrected_by)"
         ).fetchall()
-        return (
-            frozenset(position for stage, position, _, _ in rows if stage == "staged")
-            | frozenset(position for (position,) in corrected),
-            frozenset(client for _, _, client, status in rows if client and status == "HELD"),
+        return discarded | {position for (position,) in corrected}, released
+
+    def _staged(self, status: str) -> frozenset[int]:
+        rows = self._connection.execute(
+            "SELECT position FROM quarantine WHERE stage = 'staged' AND status = %s", (status,)
         )
+        return frozenset(position for (position,) in rows)
 
     # --- products -----------------------------------------------------------------------------
 

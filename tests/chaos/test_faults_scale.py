@@ -137,7 +137,7 @@ def _closed(verdict: Verdict) -> bool:
     return not verdict.success and bool(verdict.blocking)
 
 
-STAGES = ("raw", "staged", "profile", "score", "alert")
+STAGES = ("raw", "raw_hour", "staged", "profile", "score", "alert")
 PLACES = [
     (stage, rule.expectation.column)
     for stage in STAGES

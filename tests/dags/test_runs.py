@@ -15,6 +15,7 @@ from consumers.publish import publish
 from lifecycle.settings import ROOT, Settings
 from lifecycle.sources.simulator import SimulatorSource
 from lifecycle.steps import STEPS
+from tests.integration.test_hours import arrive
 from tests.support import consumer, insert_alert, query, received, wait_for
 
 
@@ -53,6 +54,33 @@ def test_the_hint_is_given_only_when_alerts_wait(bag: Any, platform: Settings) -
     assert run(bag, "ingest_watch") == {"watch": "success", "raised": "skipped"}
     insert_alert(platform)
     assert run(bag, "ingest_watch") == {"watch": "success", "raised": "success"}
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("metadata")
+def test_the_watch_fails_when_an_hour_of_business_brought_nothing(
+    bag: Any,
+    platform: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    rules = tmp_path / "rules"
+    shutil.copytree(ROOT / "rules", rules)
+    thresholds = rules / "operations" / "thresholds.yaml"
+    figures = yaml.safe_load(thresholds.read_text(encoding="utf-8"))
+    always = {"weekdays": [1, 2, 3, 4, 5, 6, 7], "from": 0, "to": 24}
+    figures["parameters"]["business_hours"]["value"] = always
+    thresholds.write_text(yaml.safe_dump(figures), encoding="utf-8")
+    monkeypatch.setenv("LIFECYCLE_RULES", str(rules))
+    # The last whole hour, and the next one in case it ends while we look.
+    for hours_ago in (0, 1):
+        hour = dt.datetime.now(dt.UTC).replace(minute=0) - dt.timedelta(hours=hours_ago)
+        for week in range(1, 5):
+            arrive(platform, hour - dt.timedelta(weeks=week), 3)
+    assert run(bag, "ingest_watch") == {"watch": "failed", "raised": "upstream_failed"}
+    assert "SILENT_HOUR" in caplog.text + "".join(capfd.readouterr())
 
 
 @pytest.mark.integration
@@ -110,7 +138,7 @@ def test_a_night_by_hand_and_a_gate_that_blocks(
         platform, "SELECT status, reason FROM nightly_run WHERE business_date = '2026-02-06'"
     )
     assert row[0] == "BLOCKED"
-    assert "Gate staged holds" in row[1]
+    assert "Gate staged fails 0 of" in row[1]
     still = query(platform, "SELECT product, as_of, stale FROM publication ORDER BY 1")
     assert still == [(product, as_of, True) for product, as_of, _ in served]
     monkeypatch.setenv("LIFECYCLE_RULES", str(ROOT / "rules"))
