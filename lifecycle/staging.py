@@ -275,9 +275,8 @@ def _closing_days(engine: Engine, night: Night, figures: Figures) -> ir.Table:
 
 def _repayments(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     made = _facts(engine, night, MADE).filter(_.tonight)
-    # A part that is zero is left out of the fact, and so is null in the lake.
     parts = [
-        ibis.coalesce(made.allocation[name].cast("decimal(18,4)"), 0)
+        made.allocation[name].cast("decimal(18,4)")
         for name in ("principal", "interest", "penalty", "fees")
     ]
     total = parts[0] + parts[1] + parts[2] + parts[3]

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -21,13 +21,14 @@ import yaml
 from deltalake import DeltaTable
 
 from lifecycle import platform, settings
+from lifecycle.events.client import ClientRegistered
 from lifecycle.platform.airflow import COMPONENTS
 from lifecycle.settings import ROOT
 from tests.airflow_api import address_of, api
 from tests.chaos.receiver import Receiver
 from tests.chaos.rig import PATIENCE, Rig
-from tests.chaos.traffic import FIRST_DAY
-from tests.support import query, wait_for
+from tests.chaos.traffic import FIRST_DAY, Produced, good
+from tests.support import outgoing, query, wait_for
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 DATE = str(FIRST_DAY)
@@ -56,7 +57,8 @@ def whole(receiver: Receiver) -> Iterator[Rig]:
             rig.begin()
             for dag in ("ingest_watch", "quarantine_sweep", "alert_dispatch"):
                 _pause(rig, dag, True)
-            rig.publish(rig.traffic())
+            facts = rig.traffic()
+            rig.publish([*_registered(facts), *facts])
             with rig.running(rig.consume()):
                 rig.settle()
             yield rig
@@ -65,6 +67,18 @@ def whole(receiver: Receiver) -> Iterator[Rig]:
         finally:
             platform.down(home)
             shutil.rmtree(home, ignore_errors=True)
+
+
+def _registered(facts: Sequence[Produced]) -> list[Produced]:
+    """A profile is of a registered client."""
+    clients = sorted({fact.key for fact in facts if fact.key})
+    return good(
+        outgoing(
+            ClientRegistered(business_date=FIRST_DAY, client_id=client, client_type="INDIVIDUAL"),
+            client,
+        )
+        for client in clients
+    )
 
 
 def _rules(home: Path) -> Path:
