@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from typing import Any
 
 import pytest
@@ -75,3 +76,43 @@ def test_a_producer_may_write_out_defaults_and_add_fields(out: Outgoing) -> None
     whole["data"]["added_later"] = {"note": 'a ":" in a text, and "\\":null'}
     assert _decoded(out, json.dumps(whole).encode()) == "OK"
     assert _decoded(out, json.dumps(whole, separators=(",", ":")).encode()) == "OK"
+
+
+UNREADABLE = {
+    "too large a float": '"x":1e999',
+    "too long an integer": '"x":' + "9" * 5_000,
+    "bytes that are no text": '"x":"\xff"',
+    "bytes that are no text in a name": '"x\xff":1',
+    "half a surrogate pair": r'"x":"\ud800"',
+}
+
+
+@pytest.mark.parametrize("place", ['"sequence":', '"business_date":'])
+@pytest.mark.parametrize("colon", [":", " :"])
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_no_field_holds_must_be_readable_too(name: str, colon: str, place: str) -> None:
+    out = SAMPLES[0]
+    extra = UNREADABLE[name].replace(":", colon, 1).encode("latin-1")
+    raw = out.value.replace(place.encode(), extra + b"," + place.encode(), 1)
+    assert _decoded(out, raw) == "UNPARSABLE"
+
+
+@pytest.mark.parametrize("member", [b'{"":0}', b"{}", b'{"a":1,"b":2}', b'{"a":{"b":{}}}'])
+def test_a_megabyte_of_names_is_counted_in_no_time(member: bytes) -> None:
+    out = SAMPLES[0]
+    many = b"[" + b",".join([member] * (2**20 // (len(member) + 1))) + b"]"
+    raw = out.value.replace(b'"sequence":', b'"x":' + many + b',"sequence":', 1)
+    assert _seconds(out, raw) < 0.5
+
+
+def test_a_megabyte_of_names_in_one_object_is_counted_in_no_time() -> None:
+    out = SAMPLES[0]
+    many = b"[{" + b",".join(b'"n%d":1' % n for n in range(80_000)) + b"}]"
+    raw = out.value.replace(b'"sequence":', b'"x":' + many + b',"sequence":', 1)
+    assert _seconds(out, raw) < 0.5
+
+
+def _seconds(out: Outgoing, raw: bytes) -> float:
+    start = time.process_time()
+    assert _decoded(out, raw) == "OK"
+    return time.process_time() - start
