@@ -60,6 +60,7 @@ class Lake:
                     str(self._path / name),
                     _arrow_table(name, rows, seal_id),
                     mode="append",
+                    schema_mode="merge",  # a type may have got a field since the table was made
                     commit_properties=_once(name, version),
                 )
 
@@ -133,7 +134,9 @@ def _array(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
 def _plain(value: Any) -> Any:
     """A struct as a dict of all its fields: on the wire a field at its default is left out."""
     if isinstance(value, msgspec.Struct):
-        return {f.encode_name: _plain(getattr(value, f.name)) for f in msgspec.structs.fields(value)}
+        return {
+            f.encode_name: _plain(getattr(value, f.name)) for f in msgspec.structs.fields(value)
+        }
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
