@@ -58,6 +58,20 @@ REFUSED = {
     "trailing newline": (_broken({}, {"amount": "1.00\n"}), "SCHEMA"),
     "unknown code": (_broken({}, {"credit_debit_indicator": "BOTH"}), "SCHEMA"),
     "lower-case currency": (_broken({}, {"currency": "cny"}), "SCHEMA"),
+    "bad UTF-8 in the data": (
+        outgoing(posted(transaction_id="T?")).value.replace(b'_id":"T?"', b'_id":"T\xff"'),
+        "UNPARSABLE",
+    ),
+    "half a surrogate pair": (_broken({}, {"transaction_id": "T\ud800"}), "UNPARSABLE"),
+    "NUL in the id": (_broken({"id": "a\0b"}), "ENVELOPE"),
+    "NUL in the source": (_broken({"source": "a\0b"}), "ENVELOPE"),
+    "a C1 control in the source": (_broken({"source": "a\x9fb"}), "ENVELOPE"),
+    "a booking before there were banks": (
+        _broken({}, {"booking_datetime": "0001-01-01T00:00:00+14:00"}),
+        "SCHEMA",
+    ),
+    "a business date at the end of time": (_broken({}, {"business_date": "9999-12-31"}), "SCHEMA"),
+    "ten trillion": (_broken({}, {"amount": "10000000000000"}), "SCHEMA"),
     "key of another client": (_broken({"partitionkey": "C2"}), "KEY_MISMATCH"),
 }
 
