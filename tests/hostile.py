@@ -68,6 +68,7 @@ def _bytes(raw: bytes) -> Iterator[tuple[str, bytes | None]]:
         "deep data",
         raw.replace(b'"data":{', b'"data":{"x":' + b'{"a":' * 5_000 + b"1" + b"}" * 5_000 + b","),
     )
+    yield "objects without end", raw.replace(inside, b'"x":[' + b"{}," * 10_000 + b"{}]," + inside)
     yield "large", raw.replace(b'"source":"', b'"source":"' + b"x" * LARGE, 1)
     yield "a name twice", raw.replace(inside, b'"id":"other",' + inside, 1)
     yield (

@@ -17,6 +17,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+PARTS_MAX = 10_000
+"""Names, objects and lists of a record with fields we do not know. No fact has a tenth as many, and
+hundreds of thousands of short-lived objects would set the garbage collector on everything we hold."""
+
 _anything = msgspec.json.Decoder().decode
 # A quote, then white space: a name may be hiding from the count of `":`.
 _SPACE_AFTER_QUOTE = re.compile(rb'"[ \t\r\n]').search
@@ -35,7 +39,11 @@ def repeated_name(raw: bytes, envelope: msgspec.Struct, data: msgspec.Struct) ->
     spaced = 32 in raw or 10 in raw or 9 in raw or 13 in raw
     countable = not (spaced and _SPACE_AFTER_QUOTE(raw))
     names = raw.count(b'":') if countable else -1
-    if names == _named(envelope) + _named(data) or names == _distinct(_anything(raw)):
+    if names == _named(envelope) + _named(data):
+        return None
+    if raw.count(b":") + raw.count(b"{") + raw.count(b"[") > PARTS_MAX:
+        raise ValueError(f"more than {PARTS_MAX:,} names, objects and lists")
+    if names == _distinct(_anything(raw)):
         return None
     found: list[str] = []
 

@@ -97,22 +97,40 @@ def test_what_no_field_holds_must_be_readable_too(name: str, colon: str, place: 
     assert _decoded(out, raw) == "UNPARSABLE"
 
 
-@pytest.mark.parametrize("member", [b'{"":0}', b"{}", b'{"a":1,"b":2}', b'{"a":{"b":{}}}'])
-def test_a_megabyte_of_names_is_counted_in_no_time(member: bytes) -> None:
+MANY = {
+    "objects": (b"[%s]", b'{"":0}'),
+    "empty objects": (b"[%s]", b"{}"),
+    "objects in objects": (b"[%s]", b'{"a":{"b":{}}}'),
+    "spaced names": (b"[%s]", b'{"a" :0}'),
+    "lists": (b"[%s]", b"[]"),
+    "names of one object": (b"{%s}", b'"n%d":1'),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_names_without_end_cost_no_time(name: str) -> None:
+    whole, member = MANY[name]
+    assert _judged(whole, member, 2**20 // (len(member) + 1)) == "UNPARSABLE"
+    assert _judged(whole, member, 1_500) == "OK"
+
+
+def _judged(whole: bytes, member: bytes, times: int) -> str:
+    """What becomes of a record with an unknown field of many members, within a tenth of a second."""
     out = SAMPLES[0]
-    many = b"[" + b",".join([member] * (2**20 // (len(member) + 1))) + b"]"
-    raw = out.value.replace(b'"sequence":', b'"x":' + many + b',"sequence":', 1)
-    assert _seconds(out, raw) < 0.5
-
-
-def test_a_megabyte_of_names_in_one_object_is_counted_in_no_time() -> None:
-    out = SAMPLES[0]
-    many = b"[{" + b",".join(b'"n%d":1' % n for n in range(80_000)) + b"}]"
-    raw = out.value.replace(b'"sequence":', b'"x":' + many + b',"sequence":', 1)
-    assert _seconds(out, raw) < 0.5
-
-
-def _seconds(out: Outgoing, raw: bytes) -> float:
+    members = b",".join(member.replace(b"%d", b"%d" % n) for n in range(times))
+    extra = b'"x":' + whole.replace(b"%s", members) + b","
+    raw = out.value.replace(b'"sequence":', extra + b'"sequence":', 1)
     start = time.process_time()
-    assert _decoded(out, raw) == "OK"
-    return time.process_time() - start
+    decided = _decoded(out, raw)
+    assert time.process_time() - start < 0.1
+    return decided
+
+
+def test_a_name_among_thousands_is_found_in_no_time() -> None:
+    """Every name twice, in one object: what was quadratic."""
+    out = SAMPLES[0]
+    members = b",".join(b'"n%d":1' % (n // 2) for n in range(9_000))
+    raw = out.value.replace(b'"sequence":', b'"x":[{' + members + b'}],"sequence":', 1)
+    start = time.process_time()
+    assert _decoded(out, raw) == "DUPLICATE_NAME"
+    assert time.process_time() - start < 0.1
