@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import time
@@ -115,14 +116,24 @@ def test_names_without_end_cost_no_time(name: str) -> None:
 
 
 def _judged(whole: bytes, member: bytes, times: int) -> str:
-    """What becomes of a record with an unknown field of many members, within a tenth of a second."""
+    """What becomes of a record with an unknown field of many members."""
     out = SAMPLES[0]
     members = b",".join(member.replace(b"%d", b"%d" % n) for n in range(times))
     extra = b'"x":' + whole.replace(b"%s", members) + b","
     raw = out.value.replace(b'"sequence":', extra + b'"sequence":', 1)
-    start = time.process_time()
-    decided = _decoded(out, raw)
-    assert time.process_time() - start < 0.1
+    return _decoded_at_once(out, raw)
+
+
+def _decoded_at_once(out: Outgoing, raw: bytes) -> str:
+    """OK, or the reason, within a tenth of a second; how long the garbage collector takes is a
+    matter of what else this process holds."""
+    gc.disable()
+    try:
+        start = time.process_time()
+        decided = _decoded(out, raw)
+        assert time.process_time() - start < 0.1
+    finally:
+        gc.enable()
     return decided
 
 
@@ -131,6 +142,4 @@ def test_a_name_among_thousands_is_found_in_no_time() -> None:
     out = SAMPLES[0]
     members = b",".join(b'"n%d":1' % (n // 2) for n in range(9_000))
     raw = out.value.replace(b'"sequence":', b'"x":[{' + members + b'}],"sequence":', 1)
-    start = time.process_time()
-    assert _decoded(out, raw) == "DUPLICATE_NAME"
-    assert time.process_time() - start < 0.1
+    assert _decoded_at_once(out, raw) == "DUPLICATE_NAME"
