@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from typing import get_type_hints
 
 import pytest
 from hypothesis import given
@@ -95,6 +97,13 @@ def test_every_event_type_names_its_subject_and_key() -> None:
         assert set(row.business_key) <= {*names, TIME}
         assert row.name.startswith("bank.")
         assert row.name.endswith(".v1")
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_no_date_of_a_fact_is_without_bounds(name: str) -> None:
+    for field, kind in get_type_hints(CATALOGUE[name].data, include_extras=True).items():
+        bare = kind in (dt.date, dt.datetime, dt.date | None, dt.datetime | None)
+        assert not bare, f"{field}: Date or Instant"
 
 
 def test_identity_is_source_and_id() -> None:
