@@ -143,7 +143,12 @@ def _decode_all(
     events: dict[int, Event] = {}
     identities: dict[int, Identity] = {}
     refused: dict[int, InvalidEvent] = {}
-    window = _Window(limits.earliest, now + limits.future, (now + limits.book_ahead).date())
+    window = _Window(
+        limits.earliest,
+        now + limits.future,
+        limits.earliest.date(),
+        (now + limits.book_ahead).date(),
+    )
     for i, record in enumerate(records):
         try:
             event = decode(record.value, record.key, record.topic, record.partition, record.offset)
@@ -161,15 +166,23 @@ class _Window(NamedTuple):
 
     earliest: dt.datetime
     latest: dt.datetime
+    earliest_business_date: dt.date
     latest_business_date: dt.date
 
 
 def _check_clocks(event: Event, window: _Window) -> None:
     """Raises InvalidEvent for what a decoder cannot see."""
-    if event.time < window.earliest:
+    if event.time < window.earliest or event.recordedtime < window.earliest:
         raise InvalidEvent(
             "TIME_OUT_OF_RANGE",
-            f"time {event.time.isoformat()} is before {window.earliest}",
+            f"time {event.time.isoformat()}, recorded {event.recordedtime.isoformat()}: "
+            f"before {window.earliest}",
+            event.id,
+        )
+    if event.business_date < window.earliest_business_date:
+        raise InvalidEvent(
+            "TIME_OUT_OF_RANGE",
+            f"the business date {event.business_date} is before {window.earliest_business_date}",
             event.id,
         )
     if event.time > window.latest or event.recordedtime > window.latest:

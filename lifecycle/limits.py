@@ -13,7 +13,7 @@ class Limits(msgspec.Struct, frozen=True):
     """The figures, typed."""
 
     earliest: dt.datetime
-    """An event time before it is a broken clock."""
+    """An event time, a time of recording or a business date before it is a broken clock."""
     future: dt.timedelta
     """How far an event time may run ahead of the consumer's clock."""
     book_ahead: dt.timedelta

@@ -68,6 +68,7 @@ def _bytes(raw: bytes) -> Iterator[tuple[str, bytes | None]]:
         "deep data",
         raw.replace(b'"data":{', b'"data":{"x":' + b'{"a":' * 5_000 + b"1" + b"}" * 5_000 + b","),
     )
+    yield "objects without end", raw.replace(inside, b'"x":[' + b"{}," * 10_000 + b"{}]," + inside)
     yield "large", raw.replace(b'"source":"', b'"source":"' + b"x" * LARGE, 1)
     yield "a name twice", raw.replace(inside, b'"id":"other",' + inside, 1)
     yield (
@@ -77,8 +78,31 @@ def _bytes(raw: bytes) -> Iterator[tuple[str, bytes | None]]:
     yield "an escaped name twice", raw.replace(inside, b'"\\u0069d":"other",' + inside, 1)
     yield "NaN", raw.replace(inside, b'"x":NaN,' + inside, 1)
     yield "Infinity", raw.replace(inside, b'"x":-Infinity,' + inside, 1)
+    yield from _unreadable(raw)
     yield "SQL", b"'; DROP TABLE event_log; --"
     yield "a formula", b'=HYPERLINK("http://example.invalid","x")'
+
+
+def _unreadable(raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """Fields nobody asked for, with what no decoder can hold."""
+    for place, before in (("", b'"sequence":'), (" in data", b'"business_date":')):
+        for name, member in _MEMBERS.items():
+            for colon in (b":", b" : "):
+                extra = member.replace(b":", colon, 1) + b","
+                yield f"{name}{place}, {colon!r}", raw.replace(before, extra + before, 1)
+
+
+_MEMBERS = {
+    "too large a float": b'"x":1e999',
+    "too long an integer": b'"x":' + b"9" * 5_000,
+    "bad UTF-8 in an unknown field": b'"x":"a\xff"',
+    "an encoded surrogate": b'"x":"\xed\xa0\x80"',
+    "half a surrogate pair": b'"x":"\\ud800"',
+    "bad UTF-8 in an unknown name": b'"x\xff":1',
+    "half a surrogate pair in a name": b'"\\udfff":1',
+    "a raw control character": b'"x":"\x01"',
+    "a cut escape": b'"x":"\\u12"',
+}
 
 
 def _envelopes(good: Outgoing) -> Iterator[tuple[str, bytes]]:
@@ -101,6 +125,9 @@ def _envelopes(good: Outgoing) -> Iterator[tuple[str, bytes]]:
         yield f"no {name}", _dump(body)
         yield f"{name} is null", changed(**{name: None})
         yield f"{name} is a number", changed(**{name: 7})
+    for name in ("id", "source", "subject", "type", "partitionkey"):
+        for sign in _SIGNS:
+            yield f"{name} with {sign!r}", changed(**{name: f"a{sign}b"})
     yield "empty id", changed(id="")
     yield "long id", changed(id="x" * 200)
     yield "specversion 0.3", changed(specversion="0.3")
@@ -114,6 +141,10 @@ def _envelopes(good: Outgoing) -> Iterator[tuple[str, bytes]]:
     yield "schema without version", changed(dataschema=schema.rpartition(":")[0] + ":latest")
     for year in ("1969", "1970", "2300"):
         yield f"year {year}", changed(time=f"{year}-01-01T00:00:00Z")
+        yield f"recorded in {year}", changed(recordedtime=f"{year}-01-01T00:00:00Z")
+    for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        yield f"time {text}", changed(time=text)
+        yield f"recorded {text}", changed(recordedtime=text)
     for text in (
         "2026-03-02T12:00:00",
         "2026-03-02",
@@ -123,7 +154,7 @@ def _envelopes(good: Outgoing) -> Iterator[tuple[str, bytes]]:
     ):
         yield f"time {text}", changed(time=text)
     yield "time without zone when recorded", changed(recordedtime="2026-03-02T12:00:00")
-    for day in ("2200-01-01", "2026-02-30", "1", 20260302):
+    for day in (*_DAYS, "1800-01-01", "1989-12-31", "2200-01-01", "2026-02-30", "1", 20260302):
         yield (
             f"business date {day}",
             changed(data=json.loads(good.value)["data"] | {"business_date": day}),
@@ -147,6 +178,9 @@ def _data(good: Outgoing) -> Iterator[tuple[str, bytes]]:
         values = list(_wrong(name, kind, body["data"].get(name)))
         for label, value in values:
             yield f"{name} {label}", _dump({**body, "data": {**body["data"], name: value}})
+        if isinstance(body["data"].get(name), str):
+            text = _dump({**body, "data": {**body["data"], name: "a?b"}})
+            yield f"{name} is bad UTF-8", text.replace(b"a?b", b"a\xffb")
 
 
 def _wrong(name: str, kind: Any, value: Any) -> Iterator[tuple[str, Any]]:
@@ -166,6 +200,8 @@ def _wrong(name: str, kind: Any, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, str):
         yield "is a float", 12.5
         yield "is a formula", '=cmd|"/c calc"!A1'
+        for sign in _SIGNS:
+            yield f"has {sign!r}", f"{value[:1]}{sign}{value[1:]}"
     if isinstance(value, int):
         yield "is text", str(value)
         yield "is huge", 10**30
@@ -185,7 +221,7 @@ def _wrong_money() -> Iterator[tuple[str, Any]]:
         "1,000.00",
         " 1",
         "1.00001",
-        "9" * 15,
+        "9" * 14,
         "",
         "0x10",
         "1.00\n",
@@ -203,12 +239,33 @@ def _wrong_currency() -> Iterator[tuple[str, Any]]:
         yield f"is {text!r}", text
 
 
+def _wrong_date() -> Iterator[tuple[str, Any]]:
+    for day in _DAYS:
+        yield f"is {day}", day
+
+
+def _wrong_instant() -> Iterator[tuple[str, Any]]:
+    for day in _DAYS:
+        for zone in ("Z", "+14:00", "-14:00"):
+            yield f"is {day} {zone}", f"{day}T00:00:00{zone}"
+    yield "is without zone", "2026-03-02T12:00:00"
+
+
+_DAYS = ("0001-01-01", "1699-12-31", "2201-01-01", "9999-12-31")
+"""Dates that no rule could count from."""
+
+_SIGNS = ("\0", "\x1b", "\n", "\x7f", "\x9f", "\ud800")
+"""What no text of a fact may contain: control characters, and half a surrogate pair."""
+
 _WRONG: dict[Any, _Wrong] = {
     f.Money: _wrong_money,
     f.SignedMoney: _wrong_money,
     f.Id: _wrong_code,
     f.Code: _wrong_code,
+    f.PurposeCode: _wrong_code,
     f.Hash: _wrong_code,
+    f.Date: _wrong_date,
+    f.Instant: _wrong_instant,
     f.Currency: _wrong_currency,
 }
 

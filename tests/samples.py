@@ -109,6 +109,8 @@ def _struct(kind: Any, maker: _Maker) -> Any:
 _TEXTS: dict[Any, Any] = {
     f.Id: lambda m: f"X{m.digits(8)}",
     f.Code: lambda m: m.chance.choice(("SALA", "RENT", "A-1", "v2.1", "F51")),
+    f.PurposeCode: lambda m: m.chance.choice(("SALA", "RENT", "HOUSEHOLD")),
+    f.Name: lambda m: m.chance.choice(("7 Fresh", "老王面馆", "Café d'Or")),
     f.Hash: lambda m: f"h{m.digits(20)}",
     f.Sha256: lambda m: m.digits(64),
     f.Currency: lambda m: m.currency,

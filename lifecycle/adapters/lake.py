@@ -60,6 +60,7 @@ class Lake:
                     str(self._path / name),
                     _arrow_table(name, rows, seal_id),
                     mode="append",
+                    schema_mode="merge",  # a type may have got a field since the table was made
                     commit_properties=_once(name, version),
                 )
 

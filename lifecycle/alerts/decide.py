@@ -19,7 +19,7 @@ from lifecycle.alerts.alert import (
 )
 from lifecycle.alerts.realtime import RULES, RuleFunction
 from lifecycle.alerts.rules import Rule, RuleSet
-from lifecycle.clients.state import ClientState, Raised, fold, with_raised
+from lifecycle.clients.state import ClientState, Raised, fold, kept_sum, with_raised
 from lifecycle.events import Event, event_key, to_decimal
 from lifecycle.events.catalogue import ACCOUNT, CATALOGUE, CREDIT
 from lifecycle.events.fields import MONEY_SCALE
@@ -106,7 +106,7 @@ def _suppressed(
     if not rule.reopens:
         return True
     graver = SEVERITY_ORDER[finding.severity] < SEVERITY_ORDER[earlier.severity]
-    return not graver and finding.value < to_decimal(earlier.value) * reopen_factor
+    return not graver and finding.value < to_decimal(int(earlier.value)) * reopen_factor
 
 
 def _repeat(
@@ -116,11 +116,10 @@ def _repeat(
         earlier,
         last_seen=max(earlier.last_seen, event.time),
         hit_count=earlier.hit_count + 1,
-        max_value=max(earlier.max_value, _units(finding.value)),
+        max_value=kept_sum(max(int(earlier.max_value), _units(finding.value))),
     )
-    repeat = Repeat(
-        raised.alert_id, raised.hit_count, raised.last_seen, to_decimal(raised.max_value)
-    )
+    max_value = to_decimal(int(raised.max_value))
+    repeat = Repeat(raised.alert_id, raised.hit_count, raised.last_seen, max_value)
     return with_raised(state, scope, raised, event.time), repeat
 
 
@@ -151,7 +150,7 @@ def _raise(
         message_en=rule.message_en.format(**finding.fields),
         evidence=finding.evidence,
     )
-    value = _units(finding.value)
+    value = kept_sum(_units(finding.value))
     until = event.time + dt.timedelta(days=rule.suppress_days)
     raised = Raised(key, alert.alert_id, finding.severity, value, until, event.time, 1, value)
     return with_raised(state, scope, raised, event.time), alert

@@ -145,19 +145,20 @@ def large_transaction(state: ClientState, event: Event, rule: Rule) -> Finding |
     if total.business_date != event.business_date or total.kind != kind:
         return None
     threshold = _statutory_threshold(state.client_type, data, rule)
-    if threshold is None or total.total < minor_units(threshold):
+    units = int(total.total)
+    if threshold is None or units < minor_units(threshold):
         return None
     return Finding(
         entity=f"client/{state.client_id}",
         bucket=f"{event.business_date}|{kind}",
         severity=rule.severity,
-        value=to_decimal(total.total),
+        value=to_decimal(units),
         unit=data.currency,
         evidence=total.sources,
         fields={
             "kind": kind.replace("|", " "),
             "day": event.business_date.isoformat(),
-            "amount": f"{money_text(total.total)} {data.currency}",
+            "amount": f"{money_text(units)} {data.currency}",
             "threshold": f"{threshold} {data.currency}",
         },
     )

@@ -35,6 +35,16 @@ PAID_KEPT = 60
 """Numbers of paid instalments that are remembered: five years of months."""
 
 
+Sum = int | str
+"""A sum of money. An amount fits 64 bits, as msgpack has for an integer, but no number of entries
+bounds a sum (92 of the largest pass it): what does not fit is kept as decimal text."""
+
+
+def kept_sum(units: int) -> Sum:
+    """A sum as the state keeps it."""
+    return units if -(2**63) <= units < 2**63 else str(units)
+
+
 class Source(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a fact came from: enough to find its bytes again."""
 
@@ -88,7 +98,7 @@ class Facility(msgspec.Struct, frozen=True, array_like=True):
     status_at: dt.datetime | None = None
     unpaid: tuple[Instalment, ...] = ()
     missed: tuple[Missed, ...] = ()
-    prepaid: int = 0
+    prepaid: Sum = 0
     paid: tuple[int, ...] = ()
 
 
@@ -98,7 +108,7 @@ class DayTotal(msgspec.Struct, frozen=True, array_like=True):
     business_date: dt.date
     kind: str
     """CASH, TRANSFER or CROSS_BORDER, then the direction and the currency: CASH|CRDT|CNY."""
-    total: int
+    total: Sum
     sources: tuple[Source, ...]
 
 
@@ -121,12 +131,13 @@ class Raised(msgspec.Struct, frozen=True, array_like=True):
     alert_key: str
     alert_id: str
     severity: str
-    value: int
+    value: Sum
+    """In ten-thousandths, whatever its unit."""
     until: dt.datetime
     """Event time at which its repeats are news again."""
     last_seen: dt.datetime
     hit_count: int
-    max_value: int
+    max_value: Sum
 
 
 class ClientState(msgspec.Struct, frozen=True, array_like=True):
@@ -337,13 +348,13 @@ def _add_to_day(
     kept = []
     for total in state.day_totals:
         if total.kind == kind and total.business_date == day:
-            before, sources = total.total, total.sources
+            before, sources = int(total.total), total.sources
         elif total.business_date >= oldest:
             kept.append(total)
     now = DayTotal(
         day,
         kind,
-        before + minor_units(data.amount),
+        kept_sum(before + minor_units(data.amount)),
         # The first entries and the latest one carry the evidence; the rest is in the log.
         (*sources[:18], *sources[19:], source_of(event)),
     )
@@ -408,11 +419,12 @@ def _due(state: ClientState, event: Event, data: cr.RepaymentDue) -> dict[str, A
     facility = _facility(state, data.facility_id)
     total = minor_units(data.total)
     known = [i for i in facility.unpaid if i.number == data.instalment_no]
-    if data.instalment_no in facility.paid:
-        return {}
+    if data.instalment_no in facility.paid or (event.correction and not known):
+        return {}  # paid already; what a new schedule still asks for, the nightly run restates
     if known and known[0].schedule_version > data.schedule_version:
         return {}
-    paid = known[0].paid if known else min(facility.prepaid, total)
+    prepaid = int(facility.prepaid)
+    paid = known[0].paid if known else min(prepaid, total)
     instalment = Instalment(
         data.instalment_no, data.due_date, total, paid, source_of(event), data.schedule_version
     )
@@ -422,7 +434,7 @@ def _due(state: ClientState, event: Event, data: cr.RepaymentDue) -> dict[str, A
         facility,
         currency=data.currency,
         unpaid=tuple(sorted([*others, instalment] if owes else others, key=_by_due_date)),
-        prepaid=facility.prepaid if known else facility.prepaid - paid,
+        prepaid=kept_sum(prepaid if known else prepaid - paid),
         paid=facility.paid if owes else _remember_paid(facility, [data.instalment_no]),
     )
     return _with_facility(state, data.facility_id, changed)
@@ -441,7 +453,7 @@ def _made(state: ClientState, event: Event, data: cr.RepaymentMade) -> dict[str,
     if event.correction:
         return {}  # the money of the payment it corrects has paid; the nightly run restates it
     facility = _facility(state, data.facility_id)
-    money, unpaid, paid = facility.prepaid + minor_units(data.amount), [], []
+    money, unpaid, paid = int(facility.prepaid) + minor_units(data.amount), [], []
     for instalment in facility.unpaid:
         share = min(money, instalment.total - instalment.paid)
         money -= share
@@ -453,7 +465,7 @@ def _made(state: ClientState, event: Event, data: cr.RepaymentMade) -> dict[str,
         facility,
         currency=data.currency,
         unpaid=tuple(unpaid),
-        prepaid=money,
+        prepaid=kept_sum(money),
         paid=_remember_paid(facility, paid),
     )
     return _with_facility(state, data.facility_id, changed)

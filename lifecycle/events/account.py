@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from lifecycle.events.fields import (
     Country,
     CreditDebit,
     Currency,
+    Date,
     EntryStatus,
     Fact,
     FourLetters,
@@ -25,7 +25,9 @@ from lifecycle.events.fields import (
     Instant,
     Mcc,
     Money,
+    Name,
     PartyRole,
+    PurposeCode,
     Rate,
     ReturnReason,
     SignedMoney,
@@ -44,6 +46,9 @@ Frequency = Literal["DAIL", "WEEK", "FRTN", "MNTH", "QURT", "SEMI", "YEAR", "ADH
 """ISO 20022 frequency codes."""
 
 
+CardProduct = Literal["CLASSIC", "GOLD", "JUNIOR"]
+
+
 class BankTransactionCode(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """ISO 20022 bank transaction code: domain, family, sub-family (PMNT-RCDT-ESCT)."""
 
@@ -52,6 +57,22 @@ class BankTransactionCode(msgspec.Struct, frozen=True, kw_only=True, gc=False, o
     ]
     family: FourLetters
     sub_family: FourLetters
+
+
+class ProprietaryBankTransactionCode(
+    msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True
+):
+    """The bank's own code for the kind of entry, and whose code it is."""
+
+    code: Code
+    issuer: Code | None = None
+
+
+class MerchantDetails(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Who was paid by card, as the card scheme names it."""
+
+    merchant_name: Name | None = None
+    merchant_category_code: Mcc | None = None
 
 
 class CurrencyExchange(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -77,7 +98,7 @@ class AccountOpened(InCurrency, frozen=True):
 
     account_id: Id
     account_type: AccountType
-    opened_date: dt.date
+    opened_date: Date
     parties: tuple[Party, ...]
     branch_id: Id | None = None
     statement_frequency: Literal["MNTH", "WEEK", "ADHO"] | None = None
@@ -130,11 +151,12 @@ class TransactionPosted(InCurrency, frozen=True):
     is_cross_border: bool = False
     reversal: bool = False
     bank_transaction_code: BankTransactionCode | None = None
-    proprietary_bank_transaction_code: Code | None = None
+    proprietary_bank_transaction_code: ProprietaryBankTransactionCode | None = None
     counterparty: Counterparty | None = None
+    merchant_details: MerchantDetails | None = None
     mcc: Mcc | None = None
-    purpose: Code | None = None
-    """ISO 20022 external purpose, or the bank's own."""
+    """The same code from a source that knows no more of the merchant."""
+    purpose: PurposeCode | None = None
     currency_exchange: CurrencyExchange | None = None
     charge_amount: Money | None = None
     balance_after: SignedMoney | None = None
@@ -156,7 +178,7 @@ class PaymentRejected(InCurrency, frozen=True):
     transaction_id: Id
     reason: ReturnReason
     amount: Money
-    purpose: Code | None = None
+    purpose: PurposeCode | None = None
 
 
 class StandingOrderSet(InCurrency, frozen=True):
@@ -167,11 +189,11 @@ class StandingOrderSet(InCurrency, frozen=True):
     account_id: Id
     amount: Money
     frequency: Frequency
-    first_payment_date: dt.date
-    next_payment_date: dt.date | None = None
-    final_payment_date: dt.date | None = None
+    first_payment_date: Date
+    next_payment_date: Date | None = None
+    final_payment_date: Date | None = None
     counterparty: Counterparty | None = None
-    purpose: Code | None = None
+    purpose: PurposeCode | None = None
 
 
 class StandingOrderCancelled(Fact, frozen=True):
@@ -189,8 +211,8 @@ class CardIssued(Fact, frozen=True):
     card_id: Id
     account_id: Id
     client_id: Id
-    card_product: Code
-    issued_date: dt.date
+    card_product: CardProduct
+    issued_date: Date
     limit: Money | None = None
 
 
@@ -217,7 +239,7 @@ class AccountClosed(InCurrency, frozen=True):
     """An account was closed."""
 
     account_id: Id
-    closed_date: dt.date
+    closed_date: Date
     reason: Literal["CUSTOMER", "BANK", "DECEASED", "MERGED"]
     final_balance: SignedMoney
     transfer_to_bank: Id | None = None

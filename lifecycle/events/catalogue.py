@@ -247,8 +247,7 @@ _ROWS = (
         credit.RepaymentDue,
         _FACILITY,
         "facility_id",
-        "instalment_no",
-        "schedule_version",
+        "instalment_no",  # scheduled anew it is a correction: one instalment is owed once
         refers_to=_FACILITY,
     ),
     _row(
@@ -276,8 +275,10 @@ _ROWS = (
         _FACILITY,
         "facility_id",
         "business_date",
-        refers_to=_ACCOUNT,
+        refers_to=_ACCOUNT,  # an overdraft is the facility OD-<account>, which nothing introduces
     ),
+    # The limit of a line changes, and is reported, also before anything was drawn, and that of an
+    # overdraft with no disbursement at all: these two wait for nothing.
     _row("credit.limit_changed", CREDIT, credit.LimitChanged, _FACILITY, "facility_id", TIME),
     _row(
         "credit.utilisation_snapshot",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +13,7 @@ from lifecycle.events.fields import (
     Codes,
     Count,
     Country,
+    Date,
     Fact,
     Hash,
     Id,
@@ -39,9 +39,9 @@ class ClientRegistered(Fact, frozen=True):
     name_hash: Hash | None = None
     id_type: Code | None = None
     id_hash: Hash | None = None
-    id_expiry: dt.date | None = None
-    birth_date: dt.date | None = None
-    incorporation_date: dt.date | None = None
+    id_expiry: Date | None = None
+    birth_date: Date | None = None
+    incorporation_date: Date | None = None
     sex: Literal["F", "M", "X"] | None = None
     nationality: Country | None = None
     region: Code | None = None
@@ -57,7 +57,7 @@ class KycUpdated(Fact, frozen=True):
     client_id: Id
     kyc_level: Code
     reviewed_at: Instant
-    next_review_date: dt.date
+    next_review_date: Date
     pep: bool
     sanctions_hit: bool
     source_of_funds: Code | None = None
@@ -75,7 +75,7 @@ class ProfileDeclared(InCurrency, frozen=True):
     household_size: Count | None = None
     dependants: Annotated[tuple[Dependant, ...], Meta(max_length=30)] = ()
     employer: Hash | None = None
-    employment_since: dt.date | None = None
+    employment_since: Date | None = None
     housing: Code | None = None
     goals: Codes = ()
 
@@ -102,12 +102,12 @@ class ClientDeceased(Fact, frozen=True):
     """A person died."""
 
     client_id: Id
-    deceased_date: dt.date
+    deceased_date: Date
 
 
 class ClientDissolved(Fact, frozen=True):
     """A company ceased to exist."""
 
     client_id: Id
-    dissolved_date: dt.date
+    dissolved_date: Date
     reason: Literal["LIQUIDATION", "BANKRUPTCY", "MERGER", "DEREGISTRATION"]

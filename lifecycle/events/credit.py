@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,6 +11,7 @@ from lifecycle.events.fields import (
     Code,
     Codes,
     Count,
+    Date,
     Fact,
     Hash,
     Id,
@@ -25,6 +25,9 @@ from lifecycle.events.fields import (
 
 Term = Annotated[int, Meta(ge=1, le=600, description="months")]
 InstalmentNo = Annotated[int, Meta(ge=1, le=10_000)]
+
+
+Score = Annotated[int, Meta(ge=0, le=10_000)]
 
 
 class Allocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,7 +67,7 @@ class CreditApproved(InCurrency, frozen=True):
     day_count: Literal["ACT/360", "ACT/365F", "30/360"] | None = None
     conditions: Codes = ()
     pd_at_origination: Rate | None = None
-    score_at_origination: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    score_at_origination: Score | None = None
     model_version: Code | None = None
 
 
@@ -73,6 +76,9 @@ class CreditDeclined(Fact, frozen=True):
 
     application_id: Id
     decline_reasons: Annotated[tuple[Code, ...], Meta(max_length=4)] = ()
+    pd_at_origination: Rate | None = None
+    score_at_origination: Score | None = None
+    model_version: Code | None = None
 
 
 class CreditCancelled(Fact, frozen=True):
@@ -100,7 +106,7 @@ class RepaymentDue(InCurrency, frozen=True):
 
     facility_id: Id
     instalment_no: InstalmentNo
-    due_date: dt.date
+    due_date: Date
     principal: Money
     total: Money
     interest: Money = "0"
@@ -126,9 +132,9 @@ class RepaymentMissed(InCurrency, frozen=True):
 
     facility_id: Id
     instalment_no: InstalmentNo
-    due_date: dt.date
+    due_date: Date
     outstanding: Money
-    dpd_start: dt.date
+    dpd_start: Date
 
 
 class PenaltyInterestCharged(InCurrency, frozen=True):
@@ -182,7 +188,7 @@ class CreditSettled(Fact, frozen=True):
     """A facility was repaid and ended."""
 
     facility_id: Id
-    settled_date: dt.date
+    settled_date: Date
     early: bool = False
 
 
@@ -220,7 +226,7 @@ class BureauReportReceived(InCurrency, frozen=True):
 
     client_id: Id
     report_id: Id
-    report_date: dt.date
+    report_date: Date
     n_lenders: Count
     total_debt: Money
     total_limit: Money
@@ -239,7 +245,7 @@ class CollateralValued(InCurrency, frozen=True):
     value: Money
     method: Literal["APPRAISAL", "INDEX", "MARKET", "DECLARED"]
     ltv: Rate | None = None
-    valid_until: dt.date | None = None
+    valid_until: Date | None = None
 
 
 class CollateralReleased(Fact, frozen=True):
@@ -284,9 +290,9 @@ class FinancialStatementFiled(InCurrency, frozen=True):
     """A company filed its statement for a period."""
 
     client_id: Id
-    period_end: dt.date
+    period_end: Date
     version: Version
-    filed_at: dt.date
+    filed_at: Date
     audited: bool
     gaap: Literal["PRC_GAAP", "IFRS", "US_GAAP", "OTHER"]
     statement: Statement

@@ -106,6 +106,9 @@ class InvalidEvent(ValueError):
 _envelopes = msgspec.json.Decoder(Envelope)
 _facts = {name: msgspec.json.Decoder(row.data).decode for name, row in CATALOGUE.items()}
 _encode = msgspec.json.Encoder(decimal_format="string").encode
+_UNREADABLE = (ValueError, RecursionError)
+"""No JSON, bytes that are no text, numbers that nothing holds, nesting without end. A decoder looks
+closely only at what a field holds, so these may come up late."""
 
 
 def event_key(source: str, event_id: str) -> bytes:
@@ -134,6 +137,8 @@ def decode(
     except InvalidEvent as error:
         error.event_id = envelope.id
         raise
+    except _UNREADABLE as error:
+        raise InvalidEvent("UNPARSABLE", str(error), envelope.id) from None
 
 
 def _typed(
@@ -178,12 +183,18 @@ def _decode_envelope(raw: bytes | None) -> Envelope:
     if raw is None:
         raise InvalidEvent("UNPARSABLE", "the record has no value")
     try:
-        return _envelopes.decode(raw)
+        envelope = _envelopes.decode(raw)
     except msgspec.ValidationError as error:
         of_time = str(error).endswith(("`$.time`", "`$.recordedtime`"))
         raise InvalidEvent("TIME_FORMAT" if of_time else "ENVELOPE", str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise InvalidEvent("UNPARSABLE", str(error)) from None
+    # CloudEvents allows no control characters, and PostgreSQL text holds no NUL. To ask whether all
+    # can be printed costs less than a pattern; the subject is compared with the data later.
+    text = envelope.id + envelope.source
+    if not text.isprintable() and _CONTROL(text):
+        raise InvalidEvent("ENVELOPE", "a control character in the id or the source")
+    return envelope
 
 
 def _check_version(dataschema: str, row: EventType) -> None:
@@ -205,6 +216,7 @@ def _key_of(row: EventType) -> tuple[Callable[[Fact], tuple[Any, ...]], bool]:
     return get if len(names) > 1 else lambda data: (get(data),), TIME in row.business_key
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 _SEMVER = re.compile(r"(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){2}", re.ASCII).fullmatch
 _business_keys = {row.data: _key_of(row) for row in CATALOGUE.values()}
 

@@ -3,13 +3,12 @@ an event carries tags and a reference."""
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from lifecycle.events.fields import Code, Codes, Fact, Id, Sentiment
+from lifecycle.events.fields import Code, Codes, Date, Fact, Id, Sentiment
 
 NeedClass = Literal["EXPLICIT", "IMPLICIT"]
 Strength = Annotated[int, Meta(ge=1, le=3)]
@@ -35,7 +34,7 @@ class InteractionLogged(Fact, frozen=True):
     needs_mentioned: Annotated[tuple[NeedMentioned, ...], Meta(max_length=50)] = ()
     sentiment: Sentiment | None = None
     next_action: Code | None = None
-    next_action_due: dt.date | None = None
+    next_action_due: Date | None = None
 
 
 class NeedDeclared(Fact, frozen=True):
@@ -56,7 +55,7 @@ class ComplaintRaised(Fact, frozen=True):
     complaint_id: Id
     category: Code
     severity: Literal["LOW", "MEDIUM", "HIGH"]
-    due_at: dt.date
+    due_at: Date
     product_id: Id | None = None
 
 

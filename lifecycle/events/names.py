@@ -10,11 +10,16 @@ import json
 import operator
 import re
 import typing
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
+
+PARTS_MAX = 10_000
+"""Names, objects and lists of a record with fields we do not know. No fact has a tenth as many, and
+hundreds of thousands of short-lived objects would set the garbage collector on everything we hold."""
 
 _anything = msgspec.json.Decoder().decode
 # A quote, then white space: a name may be hiding from the count of `":`.
@@ -27,18 +32,25 @@ def repeated_name(raw: bytes, envelope: msgspec.Struct, data: msgspec.Struct) ->
     `envelope` and `data` are what was decoded from it. A field that is not its default was named:
     where no more names stand than that, each stands once. Any other record, as of a producer who
     writes out defaults, is counted once decoded to dicts, and parsed strictly when that says no.
+
+    Raises ValueError or RecursionError when what no field holds is not JSON, or cannot be read.
     """
-    spaced = b" " in raw or b"\n" in raw or b"\t" in raw or b"\r" in raw
-    if not (spaced and _SPACE_AFTER_QUOTE(raw)):
-        names = raw.count(b'":')
-        if names == _named(envelope) + _named(data) or names == _distinct(_anything(raw)):
-            return None
+    # Space, new line, tab, return. A byte is found as a number in a sixth of the time.
+    spaced = 32 in raw or 10 in raw or 9 in raw or 13 in raw
+    countable = not (spaced and _SPACE_AFTER_QUOTE(raw))
+    names = raw.count(b'":') if countable else -1
+    if names == _named(envelope) + _named(data):
+        return None
+    if raw.count(b":") + raw.count(b"{") + raw.count(b"[") > PARTS_MAX:
+        raise ValueError(f"more than {PARTS_MAX:,} names, objects and lists")
+    if names == _distinct(_anything(raw)):
+        return None
     found: list[str] = []
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        found.extend(name for name in names if names.count(name) > 1)
-        return {}
+    def once(pairs: list[tuple[str, Any]]) -> None:
+        if len(pairs) > 1 and len(dict(pairs)) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            found.extend(name for name, count in counts.items() if count > 1)
 
     json.loads(raw, object_pairs_hook=once)
     return found[0] if found else None

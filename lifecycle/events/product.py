@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,6 +10,7 @@ from msgspec import Meta
 from lifecycle.events.fields import (
     Code,
     Codes,
+    Date,
     Fact,
     Hash,
     Id,
@@ -34,7 +34,7 @@ class RiskToleranceAssessed(Fact, frozen=True):
     level: ToleranceLevel
     answers_hash: Hash
     is_minimum_type: bool
-    valid_until: dt.date
+    valid_until: Date
     attempt_no_today: Annotated[int, Meta(ge=1, le=1_000)] = 1
     attempt_no_12m: Annotated[int, Meta(ge=1, le=10_000)] = 1
 
@@ -58,7 +58,7 @@ class ProposalIssued(InCurrency, frozen=True):
     suitability_check_id: Id
     consent_id: Id
     text_version: Code
-    valid_until: dt.date | None = None
+    valid_until: Date | None = None
 
 
 class ProposalResponded(Fact, frozen=True):
@@ -84,7 +84,7 @@ class ProductSold(InCurrency, frozen=True):
     recording_id: Id | None = None
     mismatch_warning_ack: Id | None = None
     proposal_id: Id | None = None
-    maturity_date: dt.date | None = None
+    maturity_date: Date | None = None
 
 
 class ProductRedeemed(InCurrency, frozen=True):
@@ -102,7 +102,7 @@ class ProductMatured(InCurrency, frozen=True):
 
     client_id: Id
     sale_id: Id
-    matured_date: dt.date
+    matured_date: Date
     amount: Money
     gain: SignedMoney | None = None
 
@@ -116,7 +116,7 @@ class RecordingStored(Fact, frozen=True):
     started_at: Instant
     ended_at: Instant
     sha256: Sha256
-    retention_until: dt.date
+    retention_until: Date
     covers: Codes = ()
 
 
@@ -127,4 +127,4 @@ class ProductRatingChanged(Fact, frozen=True):
     product_id: Id
     from_risk: ProductRisk
     to_risk: ProductRisk
-    effective_date: dt.date
+    effective_date: Date

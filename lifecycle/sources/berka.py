@@ -75,6 +75,7 @@ _PURPOSE = {
     "UROK": "INTE",
     "LEASING": "LEASING",
 }
+_CARDS: dict[str, ac.CardProduct] = {"classic": "CLASSIC", "gold": "GOLD", "junior": "JUNIOR"}
 _BY_BANK = {"SLUZBY", "SANKC. UROK", "UROK"}
 
 
@@ -259,7 +260,7 @@ class BerkaSource:
                 card_id=row["card_id"],
                 account_id=disposition["account_id"],
                 client_id=disposition["client_id"],
-                card_product=row["type"].upper(),
+                card_product=_CARDS[row["type"]],
                 issued_date=day,
             )
             yield Timed(self._at(day, 9), bank.owner[disposition["account_id"]], data, False, False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from typing import get_type_hints
 
 import pytest
 from hypothesis import given
@@ -58,6 +60,20 @@ REFUSED = {
     "trailing newline": (_broken({}, {"amount": "1.00\n"}), "SCHEMA"),
     "unknown code": (_broken({}, {"credit_debit_indicator": "BOTH"}), "SCHEMA"),
     "lower-case currency": (_broken({}, {"currency": "cny"}), "SCHEMA"),
+    "bad UTF-8 in the data": (
+        outgoing(posted(transaction_id="T?")).value.replace(b'_id":"T?"', b'_id":"T\xff"'),
+        "UNPARSABLE",
+    ),
+    "half a surrogate pair": (_broken({}, {"transaction_id": "T\ud800"}), "UNPARSABLE"),
+    "NUL in the id": (_broken({"id": "a\0b"}), "ENVELOPE"),
+    "NUL in the source": (_broken({"source": "a\0b"}), "ENVELOPE"),
+    "a C1 control in the source": (_broken({"source": "a\x9fb"}), "ENVELOPE"),
+    "a booking before there were banks": (
+        _broken({}, {"booking_datetime": "0001-01-01T00:00:00+14:00"}),
+        "SCHEMA",
+    ),
+    "a business date at the end of time": (_broken({}, {"business_date": "9999-12-31"}), "SCHEMA"),
+    "ten trillion": (_broken({}, {"amount": "10000000000000"}), "SCHEMA"),
     "key of another client": (_broken({"partitionkey": "C2"}), "KEY_MISMATCH"),
 }
 
@@ -81,6 +97,13 @@ def test_every_event_type_names_its_subject_and_key() -> None:
         assert set(row.business_key) <= {*names, TIME}
         assert row.name.startswith("bank.")
         assert row.name.endswith(".v1")
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_no_date_of_a_fact_is_without_bounds(name: str) -> None:
+    for field, kind in get_type_hints(CATALOGUE[name].data, include_extras=True).items():
+        bare = kind in (dt.date, dt.datetime, dt.date | None, dt.datetime | None)
+        assert not bare, f"{field}: Date or Instant"
 
 
 def test_identity_is_source_and_id() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.dataset as ds
+from deltalake import DeltaTable, write_deltalake
 
-from lifecycle.adapters.lake import Lake
+from lifecycle.adapters.lake import Lake, event_schema
 from lifecycle.events import decode
-from tests.support import DAY, made, opened, outgoing
+from tests.support import DAY, event, made, opened, outgoing, posted
 
 
 def test_a_field_at_its_default_is_in_the_lake(tmp_path: Path) -> None:
@@ -24,3 +26,14 @@ def test_a_field_at_its_default_is_in_the_lake(tmp_path: Path) -> None:
             assert row["allocation"] == {p: getattr(event.data.allocation, p) for p in parts}
         else:
             assert row["parties"] == [{"client_id": "C1", "role": "OWNER"}]
+
+
+def test_a_table_takes_the_fields_its_type_got_later(tmp_path: Path) -> None:
+    fact = event(posted())
+    schema = event_schema(fact.type)
+    older = pa.schema([field for field in schema if field.name != "merchant_details"])
+    write_deltalake(str(tmp_path / fact.type), older.empty_table())
+    Lake(tmp_path).append([(1, fact)], seal_id=1, version=1)
+    assert (
+        "merchant_details" in DeltaTable(str(tmp_path / fact.type)).to_pyarrow_table().schema.names
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
+import time
 from typing import Any
 
 import pytest
@@ -75,3 +77,69 @@ def test_a_producer_may_write_out_defaults_and_add_fields(out: Outgoing) -> None
     whole["data"]["added_later"] = {"note": 'a ":" in a text, and "\\":null'}
     assert _decoded(out, json.dumps(whole).encode()) == "OK"
     assert _decoded(out, json.dumps(whole, separators=(",", ":")).encode()) == "OK"
+
+
+UNREADABLE = {
+    "too large a float": '"x":1e999',
+    "too long an integer": '"x":' + "9" * 5_000,
+    "bytes that are no text": '"x":"\xff"',
+    "bytes that are no text in a name": '"x\xff":1',
+    "half a surrogate pair": r'"x":"\ud800"',
+}
+
+
+@pytest.mark.parametrize("place", ['"sequence":', '"business_date":'])
+@pytest.mark.parametrize("colon", [":", " :"])
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_no_field_holds_must_be_readable_too(name: str, colon: str, place: str) -> None:
+    out = SAMPLES[0]
+    extra = UNREADABLE[name].replace(":", colon, 1).encode("latin-1")
+    raw = out.value.replace(place.encode(), extra + b"," + place.encode(), 1)
+    assert _decoded(out, raw) == "UNPARSABLE"
+
+
+MANY = {
+    "objects": (b"[%s]", b'{"":0}'),
+    "empty objects": (b"[%s]", b"{}"),
+    "objects in objects": (b"[%s]", b'{"a":{"b":{}}}'),
+    "spaced names": (b"[%s]", b'{"a" :0}'),
+    "lists": (b"[%s]", b"[]"),
+    "names of one object": (b"{%s}", b'"n%d":1'),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_names_without_end_cost_no_time(name: str) -> None:
+    whole, member = MANY[name]
+    assert _judged(whole, member, 2**20 // (len(member) + 1)) == "UNPARSABLE"
+    assert _judged(whole, member, 1_500) == "OK"
+
+
+def _judged(whole: bytes, member: bytes, times: int) -> str:
+    """What becomes of a record with an unknown field of many members."""
+    out = SAMPLES[0]
+    members = b",".join(member.replace(b"%d", b"%d" % n) for n in range(times))
+    extra = b'"x":' + whole.replace(b"%s", members) + b","
+    raw = out.value.replace(b'"sequence":', extra + b'"sequence":', 1)
+    return _decoded_at_once(out, raw)
+
+
+def _decoded_at_once(out: Outgoing, raw: bytes) -> str:
+    """OK, or the reason, within a tenth of a second; how long the garbage collector takes is a
+    matter of what else this process holds."""
+    gc.disable()
+    try:
+        start = time.process_time()
+        decided = _decoded(out, raw)
+        assert time.process_time() - start < 0.1
+    finally:
+        gc.enable()
+    return decided
+
+
+def test_a_name_among_thousands_is_found_in_no_time() -> None:
+    """Every name twice, in one object: what was quadratic."""
+    out = SAMPLES[0]
+    members = b",".join(b'"n%d":1' % (n // 2) for n in range(9_000))
+    raw = out.value.replace(b'"sequence":', b'"x":[{' + members + b'}],"sequence":', 1)
+    assert _decoded_at_once(out, raw) == "DUPLICATE_NAME"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 
@@ -141,6 +142,14 @@ def test_rt07_is_one_alert_a_day_with_all_its_entries(rules: Decider) -> None:
     assert isinstance(first, Alert)
     assert len(first.evidence) == 2
     assert [type(d) for d in rest] == [Repeat, Repeat]
+
+
+def test_rt07_repeats_a_sum_of_more_than_64_bits(rules: Decider) -> None:
+    largest = "9999999999999.99"
+    found = decisions(rules, _person(), *(posted(n, amount=largest) for n in range(200)))
+    last = found[-1]
+    assert isinstance(last, Repeat)
+    assert last.max_value == 200 * Decimal(largest)
 
 
 def test_an_alert_names_what_made_it(rules: Decider) -> None:

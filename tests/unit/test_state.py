@@ -16,7 +16,7 @@ from lifecycle.clients.state import (
     encode_state,
     fold,
 )
-from lifecycle.events import Fact
+from lifecycle.events import Event, Fact, business_key, minor_units
 from lifecycle.events.consent import ConsentGranted, ConsentWithdrawn
 from lifecycle.events.credit import CreditSettled
 from tests.support import DAY, at, due, event, made, missed, opened, posted
@@ -46,6 +46,25 @@ def test_the_fold_takes_an_entry_before_its_account() -> None:
     early = after(posted(balance_after="7.00"), opened(limit="50.00"))
     late = after(opened(limit="50.00"), posted(balance_after="7.00"))
     assert early.accounts == late.accounts
+
+
+def _rescheduled(number: int, day: dt.date, total: str) -> Event:
+    """An instalment as its second schedule has it, as a fact that corrects the first."""
+    data = msgspec.structs.replace(due(number, day, total), schedule_version=2)
+    return msgspec.structs.replace(event(data), correction=True)
+
+
+def test_an_instalment_scheduled_anew_is_owed_once() -> None:
+    state = after(due(1, MONTHS[0]), made("P1", MONTHS[0], "200.00"))
+    (owed,) = fold(state, _rescheduled(1, MONTHS[1], "450.00")).facilities["L1"].unpaid
+    assert (owed.due_date, owed.total - owed.paid) == (MONTHS[1], 2_500_000)
+    paid = after(due(1, MONTHS[0]), made("P1", MONTHS[0]))
+    assert fold(paid, _rescheduled(1, MONTHS[1], "450.00")).facilities == paid.facilities
+
+
+def test_an_instalment_has_one_key_in_all_its_schedules() -> None:
+    first, second = due(1, MONTHS[0]), _rescheduled(1, MONTHS[1], "450.00").data
+    assert business_key(first, at(DAY)) == business_key(second, at(DAY)) == "L1|1"
 
 
 def test_a_paid_instalment_is_not_owed() -> None:
@@ -125,6 +144,19 @@ def test_consents_stand_until_withdrawn() -> None:
     assert after(granted, withdrawn).consents == {}
 
 
+def test_no_sum_is_too_large_to_keep() -> None:
+    largest = "9999999999999.99"
+    entries = [posted(n, amount=largest, is_cash=True) for n in range(200)]
+    paid = [made(f"P{n}", DAY, largest) for n in range(200)]
+    state = after(*entries, *paid)
+    back = decode_state(encode_state(state))
+    assert back == state
+    assert int(back.day_totals[0].total) == 200 * minor_units(largest) > 2**63
+    assert int(back.facilities["L1"].prepaid) == 200 * minor_units(largest)
+    small = after(*entries[:1]).day_totals[0].total
+    assert small == minor_units(largest), "what fits stays a number"
+
+
 def test_day_totals_are_bounded() -> None:
     days = [DAY + dt.timedelta(days=n) for n in range(10)]
     state = after(*(posted(n, day=day) for n, day in enumerate(days)))
@@ -150,7 +182,7 @@ def test_nothing_owed_or_paid_is_lost(moves: list[tuple[str, str]]) -> None:
     ]
     facility = after(opened(), *facts).facilities.get("L1")
     owed = sum(i.total - i.paid for i in facility.unpaid) if facility else 0
-    waits = facility.prepaid if facility else 0
+    waits = int(facility.prepaid) if facility else 0
     balance = sum(minor_units(a) * (1 if kind == "due" else -1) for kind, a in moves)
     assert owed - waits == balance
     assert owed == 0 or waits == 0
