@@ -46,8 +46,8 @@ def found(connection: psycopg.Connection[Any]) -> Result:
     """What is there now."""
     row = connection.execute(
         "SELECT (SELECT count(*) FROM plain.events), (SELECT count(*) FROM plain.quarantine),"
-        " (SELECT count(*) FROM plain.alerts), count(*), sum(n), sum(balance), sum(debits)"
-        " FROM plain.state"
+        " (SELECT count(*) FROM plain.alerts), count(*), coalesce(sum(n), 0),"
+        " coalesce(sum(balance), 0), coalesce(sum(debits), 0) FROM plain.state"
     ).fetchone()
     assert row is not None
     return Result(*map(int, row))

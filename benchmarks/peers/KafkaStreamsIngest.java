@@ -48,10 +48,10 @@ public final class KafkaStreamsIngest {
         }
     }
 
-    /** One fact; amounts in minor units. */
+    /** One fact; amounts in ten-thousandths of the currency unit. */
     record Event(
             String id, String client, OffsetDateTime time, long amount, String side, long balance) {
-        private static final Pattern MONEY = Pattern.compile("-?[0-9]{1,15}(\\.[0-9]{1,2})?");
+        private static final Pattern MONEY = Pattern.compile("-?[0-9]{1,14}(\\.[0-9]{1,4})?");
 
         static Event decode(String key, byte[] value) throws Refused {
             JsonNode envelope;
@@ -96,8 +96,7 @@ public final class KafkaStreamsIngest {
             if (!MONEY.matcher(written).matches()) throw new Refused("SCHEMA");
             int point = written.indexOf('.');
             int decimals = point < 0 ? 0 : written.length() - point - 1;
-            long units = Long.parseLong(written.replace(".", ""));
-            return decimals == 2 ? units : decimals == 1 ? units * 10 : units * 100;
+            return Long.parseLong(written.replace(".", "") + "0".repeat(4 - decimals));
         }
     }
 

@@ -84,7 +84,8 @@ def main() -> None:
     if given["option"] != "recovery":
         return run_main(flow)
     store = Path(given["folder"])
-    init_db_dir(store, 1)
+    if not any(store.iterdir()):
+        init_db_dir(store, 1)
     run_main(
         flow,
         epoch_interval=dt.timedelta(seconds=WINDOW_SECONDS),
