@@ -32,7 +32,6 @@ app = faust.App(
     topic_disable_leader=True,
     consumer_auto_offset_reset="earliest",
     broker_max_poll_records=ROWS,
-    broker_commit_interval=WINDOW_SECONDS,
     stream_buffer_maxsize=4 * ROWS,
     producer_linger=0.05,
     table_standby_replicas=0,

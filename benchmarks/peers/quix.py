@@ -23,7 +23,7 @@ from lifecycle.events.catalogue import ACCOUNT
 
 
 class Sink(BaseSink):
-    """All tables in one transaction; the shipped sink writes one table and replaces no row."""
+    """All tables in one transaction; the shipped sink replaces rows in all of them or in none."""
 
     def __init__(self, database: str) -> None:
         super().__init__()
