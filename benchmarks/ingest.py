@@ -13,16 +13,18 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import psutil
 import psycopg
 from kafka import TopicPartition
 
+from benchmarks.ingest_job import tables
 from benchmarks.ingest_job.job import Job, job
-from benchmarks.ingest_job.reference import DDL
+from benchmarks.ingest_job.rules import Result, expected
 from benchmarks.scratch import (
     calibration_us,
     consumer_process,
@@ -66,6 +68,7 @@ def measure(events: int, rounds: int, note: Note) -> dict[str, Any]:
         note(f"making and publishing {events:,} records")
         work = job(events, clients=max(100, round(events * CLIENTS_PER_EVENT)))
         publish(iter(work.records), configured.kafka_bootstrap)
+        right = expected(work.records)
         note("limit 1: polling raw bytes")
         records, poll = _raw_poll(configured, len(work.records))
         note("limit 2: COPY with inbox")
@@ -76,7 +79,7 @@ def measure(events: int, rounds: int, note: Note) -> dict[str, Any]:
         for number in range(1, rounds + 1):
             speed.append(calibration_us())
             note(f"round {number} of {rounds}: the plain pipeline, one process")
-            runs["reference"].append(_reference(configured, work))
+            runs["reference"].append(reference(configured, work, right))
             note(f"round {number} of {rounds}: the product, one process")
             runs["product_1"].append(product(configured, work, processes=1))
             note(f"round {number} of {rounds}: the product, two processes")
@@ -115,7 +118,7 @@ def _report(
         "limit_events_per_second": series,
         "share_of_limit": round(median["product_1"] / series, 3),
         "cpu_seconds_per_million_events": round(one.cpu_us_per_event, 1),
-        "cpu_us_per_event": {name: _cpu_of(rates) for name, rates in runs.items()},
+        "cpu_us_per_event": {name: cpu_of(rates) for name, rates in runs.items()},
         "peak_rss_mb": one.peak_rss_mb,
         "rounds": {
             name: [round(r.events_per_second) for r in rates] for name, rates in runs.items()
@@ -125,7 +128,7 @@ def _report(
     }
 
 
-def _cpu_of(rates: Sequence[Rate]) -> dict[str, float]:
+def cpu_of(rates: Sequence[Rate]) -> dict[str, float]:
     """Medians by who spent it."""
     fields = ("cpu_us_per_event", "database_us_per_event", "broker_us_per_event")
     return {
@@ -157,7 +160,7 @@ def product(configured: Settings, work: Job, processes: int) -> Rate:
             )
             return int(rows) if active >= processes else 0
 
-        rate = _watch(configured, received, len(work.records), children)
+        rate = watch(configured, received, len(work.records), children)
         applied, duplicates, quarantined = _row(
             connection,
             "SELECT sum(applied), sum(duplicates), sum(quarantined) FROM consumer_offset",
@@ -167,38 +170,52 @@ def product(configured: Settings, work: Job, processes: int) -> Rate:
     return rate
 
 
-def _reference(configured: Settings, work: Job) -> Rate:
-    with psycopg.connect(configured.database_url, autocommit=True) as connection:
-        connection.execute(DDL)
-        connection.execute(
-            "INSERT INTO plain.offsets SELECT p, 0 FROM generate_series(0, %s) AS p",
-            (configured.partitions - 1,),
-        )
-        asked = {
-            "bootstrap": configured.kafka_bootstrap,
-            "database": configured.database_url,
-            "partitions": list(range(configured.partitions)),
-            "stop": len(work.records),
-        }
-        command = [sys.executable, "-m", "benchmarks.ingest_job.reference", json.dumps(asked)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            child.stdout.readline()
-
-            def received() -> int:
-                return int(_row(connection, "SELECT sum(off) FROM plain.offsets")[0])
-
-            process = psutil.Process(child.pid)
-            rate = _watch(configured, received, len(work.records), [process])
-            child.stdout.read()  # what it has to say, before the pipe is closed
-        (applied,) = _row(connection, "SELECT count(*) FROM plain.events")
-        connection.execute("DROP SCHEMA plain CASCADE")
-    if applied != work.applied:
-        raise AssertionError(f"wrong result: {applied} is not {work.applied}")
+def reference(configured: Settings, work: Job, right: Result) -> Rate:
+    """The plain pipeline, one process on all partitions."""
+    asked = {
+        "bootstrap": configured.kafka_bootstrap,
+        "database": configured.database_url,
+        "partitions": list(range(configured.partitions)),
+        "stop": len(work.records),
+    }
+    command = [sys.executable, "-m", "benchmarks.ingest_job.reference", json.dumps(asked)]
+    with (
+        plain_tables(configured) as connection,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child,
+    ):
+        assert child.stdout is not None
+        child.stdout.readline()
+        process = psutil.Process(child.pid)
+        rate = watch(configured, partial(plain_progress, connection), len(work.records), [process])
+        child.stdout.read()  # what it has to say, before the pipe is closed
+        check(connection, right)
     return rate
 
 
-def _watch(
+@contextmanager
+def plain_tables(configured: Settings) -> Iterator[psycopg.Connection[Any]]:
+    """Empty tables for a plain pipeline, dropped when the block ends."""
+    with psycopg.connect(configured.database_url, autocommit=True) as connection:
+        tables.prepare(connection, configured.partitions)
+        try:
+            yield connection
+        finally:
+            connection.execute("DROP SCHEMA plain CASCADE")
+
+
+def plain_progress(connection: psycopg.Connection[Any]) -> int:
+    """How many records a plain pipeline has committed."""
+    return int(_row(connection, "SELECT sum(off) FROM plain.offsets")[0])
+
+
+def check(connection: psycopg.Connection[Any], right: Result) -> None:
+    """A rate counts only when the result is right."""
+    found = tables.found(connection)
+    if found != right:
+        raise AssertionError(f"wrong result: {found} is not {right}")
+
+
+def watch(
     configured: Settings,
     received: Callable[[], int],
     records: int,
@@ -210,6 +227,8 @@ def _watch(
     while not first and time.monotonic() < deadline:
         time.sleep(0.01)
         first = seen = received()
+    if first >= records:
+        raise AssertionError("everything came in one commit, so no time passed: take more events")
     watched = [children, *(_family(configured, part) for part in ("database", "broker"))]
     started, before = time.perf_counter(), [_cpu(processes) for processes in watched]
     while seen < records and time.monotonic() < deadline:

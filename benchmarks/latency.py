@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from benchmarks.ingest_job.reference import DDL
+from benchmarks.ingest_job import tables
 from benchmarks.scratch import consumer_process, machine_facts, scratch_platform
 from consumers.publish import publish
 from consumers.relay import producer_for
@@ -91,11 +91,7 @@ def _latency(pipeline: _Pipeline, rate: int, seconds: int) -> dict[str, Any]:
 def _plain(module: str, configured: Settings) -> Iterator[None]:
     """A process of benchmarks.ingest_job on all partitions."""
     with psycopg.connect(configured.database_url, autocommit=True) as connection:
-        connection.execute(DDL)
-        connection.execute(
-            "INSERT INTO plain.offsets SELECT p, 0 FROM generate_series(0, %s) AS p",
-            (configured.partitions - 1,),
-        )
+        tables.prepare(connection, configured.partitions)
     asked = {
         "bootstrap": configured.kafka_bootstrap,
         "database": configured.database_url,

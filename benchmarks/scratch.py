@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ CONSUMER_START_SECONDS_MAX = 60
 def scratch_platform() -> Iterator[Settings]:
     """Broker, database, schema and topics, up for as long as the block runs."""
     home = Path(tempfile.mkdtemp(prefix="lifecycle-bench-"))
+    # Without this a terminated measurement would leave its processes behind.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         machine.up(home, {"topics"})
         yield settings.load({**os.environ, "LIFECYCLE_HOME": str(home)})

