@@ -16,6 +16,10 @@ from lifecycle.events.account import AccountOpened, Counterparty, Party, Transac
 SOURCE = "/benchmark"
 DUPLICATE_SHARE = 0.01
 BAD_SHARE = 0.005
+OVERDRAWN_SHARE = 0.012
+"""Postings that take an account below zero, which every pipeline has a rule for."""
+REFILL = 20_000_000
+"""What the next posting leaves on such an account, in ten-thousandths."""
 REPEATED_WITHIN = 50_000
 """A producer's retry comes at most so many records after the first time."""
 FIRST_DAY = dt.date(2026, 1, 1)
@@ -70,6 +74,10 @@ def _posted(number: int, events: int, balances: list[int], chance: random.Random
     client = chance.randrange(len(balances))
     (operation, side, _) = chance.choices(_OPERATIONS, [o[2] for o in _OPERATIONS])[0]
     amount = int(chance.lognormvariate(8.0, 1.1)) * 100
+    if balances[client] < 0:
+        side, amount = "CRDT", REFILL - balances[client]
+    elif chance.random() < OVERDRAWN_SHARE:
+        side, amount = "DBIT", balances[client] + 100_000
     balances[client] += amount if side == "CRDT" else -amount
     time = _at(3600 + number / events * DAYS * 86_400)
     data = TransactionPosted(

@@ -1,6 +1,6 @@
 """The small fold with three rules that every plain pipeline runs, and what a right run ends with.
 
-Amounts are in minor units, times in seconds since 1970.
+Amounts are in ten-thousandths, times in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from lifecycle.events import Event, InvalidEvent, Outgoing, decode, minor_units
 
-AMOUNT, DEBITS, DAY = 250_000_000, 400_000_000, 86_400.0
+AMOUNT, DEBITS, DAY = 2_500_000, 4_000_000, 86_400.0
 
 
 class State:

@@ -217,16 +217,16 @@ def test_fault_25_hints_are_lost_and_a_receiver_does_not_answer(
     assert _sweep(rig) == "failed", "the channel failed, and the DAG says so"
     unanswered = dict(receiver.taken)
     assert unanswered
-    assert rig.ask("SELECT count(*) FROM delivery WHERE channel LIKE %s", f"%{CHANNEL}%") == alerts
+    assert rig.ask("SELECT count(*) FROM alert_delivery WHERE channel LIKE %s", f"%{CHANNEL}%") == alerts
 
     receiver.answers.set()
     run = _killed_sweep(rig)
     assert run, "a sweep was hit"
     for _ in range(2 + alerts // 1_000):
-        if rig.ask("SELECT count(*) FROM delivery WHERE delivered_at IS NULL") == 0:
+        if rig.ask("SELECT count(*) FROM alert_delivery WHERE delivered_at IS NULL") == 0:
             break
         _sweep(rig)
-    assert rig.ask("SELECT count(*) FROM delivery WHERE delivered_at IS NULL") == 0
+    assert rig.ask("SELECT count(*) FROM alert_delivery WHERE delivered_at IS NULL") == 0
     assert set(receiver.taken) >= set(unanswered), "the same keys again"
     assert len(receiver.taken) == alerts, "one key for each alert"
     assert _lines_twice(rig) == [], "who answers at once gets each message once"
