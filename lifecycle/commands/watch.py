@@ -78,9 +78,9 @@ def _print(now: dict[str, Any]) -> None:
     _print_standing(now)
     night = now.get("nightly")
     if night:
+        proof = {True: "proof equal", False: "proof DIFFERENT", None: "not proved"}[night["equal"]]
         out.print(
-            f"night    {night['business_date']} {night['status']}, proof "
-            f"{'equal' if night['equal'] else 'not equal'}",
+            f"night    {night['business_date']} {night['status']}, {proof}",
             highlight=False,
         )
     for severity in now.get("alerts", []):
