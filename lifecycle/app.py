@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 ORPHANS_MAX = 10_000
 """Facts one sweep moves to quarantine; the next sweep takes the rest."""
+RELEASE_ATTEMPTS = 5
+"""How often a release meets a client that is being written before a person has to ask again."""
+RELEASE_PAUSE_SECONDS = 0.2
 
 
 def migrate(settings: Settings) -> None:
@@ -763,7 +766,7 @@ def ask_for_quarantined(
 
     with quarantine(settings) as store:
         record = store.show(quarantine_id)
-        check_request(quarantine_id, record["status"], record["stage"], corrected, reason)
+        check_request(record, action, corrected, reason)
         now = dt.datetime.now(dt.UTC)
         return store.ask(quarantine_id, action, corrected, reason=reason, maker=maker, now=now)
 
@@ -801,17 +804,36 @@ def decide_quarantined(
             store.reject(request_id, checker, now)
             return done | {"status": "HELD"}
         if request.action == "RELEASE" and request.stage == "raw":
-            try:
-                batch = _release(settings, store.show(request.quarantine_id), request, checker, now)
-            except AnswerIsNo:
-                # Somebody may have been quicker, and then that is what there is to say.
-                check_decision(store.request(request_id), checker)
-                raise
+            batch = _release_patiently(settings, store, request, checker)
             done |= {"facts": len(batch.facts), "alerts": len(batch.alerts)}
             return done | {"status": "RELEASED"}
         status = "RELEASED" if request.action == "RELEASE" else "DISCARDED"
         store.close_record(request, status, checker, now)
         return done | {"status": status}
+
+
+def _release_patiently(
+    settings: Settings, store: QuarantineStore, request: Request, checker: str
+) -> Batch:
+    """A release that meets a client whose facts are just being written is tried again."""
+    from lifecycle.quarantine import check_decision
+
+    record = store.show(request.quarantine_id)
+    for attempt in range(RELEASE_ATTEMPTS):
+        if attempt:
+            time.sleep(RELEASE_PAUSE_SECONDS * attempt)
+        try:
+            return _release(settings, record, request, checker, dt.datetime.now(dt.UTC))
+        except (AnswerIsNo, Fenced) as error:
+            # Somebody may have been quicker, and then that is what there is to say.
+            check_decision(store.request(request.request_id), checker)
+            if isinstance(error, AnswerIsNo):
+                raise
+    raise AnswerIsNo(
+        f"Record {request.quarantine_id} was not released, since facts of its client came in between "
+        f"{RELEASE_ATTEMPTS} times; nothing was changed and request {request.request_id} waits: "
+        "approve it again when `lifecycle status` shows less lag."
+    )
 
 
 def _release(
@@ -825,12 +847,14 @@ def _release(
     from lifecycle.intake import prepare
     from lifecycle.pipeline import release
     from lifecycle.ports import Record, Release
+    from lifecycle.quarantine import key_of
 
+    key = key_of(record["record_key"], record["raw"], request.corrected)
     value = request.corrected if request.corrected is not None else record["raw"]
     place = (record["topic"], record["partition"], record["kafka_offset"])
     rule_set, accepts = load_rules(settings.rules), ingest_limits(settings)
     prepared = prepare(
-        [Record(*place, record["record_key"], value)],
+        [Record(*place, key, value)],
         gate=GreatExpectationsGate(),
         limits=accepts,
         breaker=Breaker(accepts),

@@ -42,6 +42,7 @@ from lifecycle.ports import (
     Release,
     Seen,
 )
+from lifecycle.reasons import REASONS
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -208,19 +209,18 @@ def _arrived(prepared: Prepared, found: Sorted, quarantine_id: int | None) -> li
     return facts
 
 
-_REFUSED = {
-    "ID_REUSE": ("inbox-01", "an event with this source and id was accepted with other data"),
-    "IDEMPOTENCY_CONFLICT": (
-        "inbox-02",
-        "a fact with this business key was accepted with other data and no lower sequence",
-    ),
+PIPELINE_REASONS = {
+    "ID_REUSE": "inbox-01",
+    "IDEMPOTENCY_CONFLICT": "inbox-02",
+    "ORPHANED": "parked-01",
 }
+"""What no suite holds -> the id that stands for an expectation; in words: lifecycle.reasons."""
 
 
 def _refused(prepared: Prepared, position: int, reason: str) -> Quarantined:
     event = prepared.events[position]
-    expectation, detail = _REFUSED[reason]
-    record = prepared.records[position]
+    record, detail = prepared.records[position], REASONS[reason].en
+    expectation = PIPELINE_REASONS[reason]
     return Quarantined(record, reason, detail, expectation, event.id, event.client_id)
 
 
@@ -228,7 +228,8 @@ def _orphaned(parked: Parked) -> Quarantined:
     event, payload = parked.arrived.event, parked.arrived.payload
     record = Record(event.topic, event.partition, event.offset, event.client_id.encode(), payload)
     detail = f"{parked.waits_for} did not come in time"
-    return Quarantined(record, "ORPHANED", detail, "parked-01", event.id, event.client_id)
+    expectation = PIPELINE_REASONS["ORPHANED"]
+    return Quarantined(record, "ORPHANED", detail, expectation, event.id, event.client_id)
 
 
 def _states(
