@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from lifecycle.errors import AnswerIsNo, NotRunning, UsageError
+from lifecycle.errors import AnswerIsNo, Fenced, NotRunning, UsageError
 from lifecycle.settings import ROOT, Settings
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 ORPHANS_MAX = 10_000
 """Facts one sweep moves to quarantine; the next sweep takes the rest."""
+RELEASE_ATTEMPTS = 5
+"""How often a release meets a client that is being written before a person has to ask again."""
+RELEASE_PAUSE_SECONDS = 0.2
 
 
 def migrate(settings: Settings) -> None:
@@ -128,12 +132,98 @@ def decide_offset(
     """Read a partition on, from where it stands or from another offset; the decision is kept."""
     from lifecycle.adapters.ingest_store import PostgresOffsetDesk
 
-    if not reason.strip():
-        raise UsageError("A decision about offsets needs a reason: say --reason TEXT.")
+    _needs_reason(reason, "A decision about offsets")
     before, after = PostgresOffsetDesk(settings.database_url, settings.consumer_group).decide(
         topic, partition, offset, actor=actor, reason=reason, now=dt.datetime.now(dt.UTC)
     )
     return {"topic": topic, "partition": partition, "from": before, "to": after}
+
+
+def decide_offsets(
+    settings: Settings,
+    topic: str,
+    partition: int | None,
+    offset: int | Literal["beginning"] | None,
+    *,
+    actor: str,
+    reason: str,
+) -> list[dict[str, Any]]:
+    """The same for one partition or every one of a topic (None), each a decision of its own.
+
+    "beginning" is the first record the broker keeps; without an offset, what is stopped reads on.
+    """
+    from consumers.topics import source_offsets
+    from lifecycle.adapters.ingest_store import PostgresOffsetDesk
+
+    rows = PostgresOffsetDesk(settings.database_url, settings.consumer_group).rows()
+    places = [
+        (topic, row["partition"])
+        for row in rows
+        if row["topic"] == topic
+        and partition in (None, row["partition"])
+        and (offset is not None or partition is not None or row["stopped_at"])
+    ]
+    starts: dict[tuple[str, int], int] = {}
+    if offset == "beginning":
+        starts = source_offsets(settings.kafka_bootstrap, settings.partitions, "beginning")
+        places = [place for place in places if place in starts]
+    if not places:
+        which = "any partition" if partition is None else f"partition {partition}"
+        raise UsageError(
+            f"There is nothing to decide about {which} of {topic}: `lifecycle offsets show` has "
+            "every row, and what is stopped."
+        )
+    return [
+        decide_offset(
+            settings,
+            *place,
+            starts[place] if offset == "beginning" else offset,
+            actor=actor,
+            reason=reason,
+        )
+        for place in places
+    ]
+
+
+def gaps(settings: Settings, client_id: str | None = None) -> list[dict[str, Any]]:
+    """Open gaps in producers' sequences: {client_id, source, missing, opened_at, state}."""
+    from lifecycle.adapters.gap_store import GapStore
+
+    figures = _operations_figures(settings)["gap_minutes"]
+    now = dt.datetime.now(dt.UTC)
+
+    def state(minutes: float) -> str:
+        if minutes >= figures["bad"]:
+            return "critical"
+        return "warning" if minutes >= figures["warn"] else "open"
+
+    return [
+        row | {"state": state((now - row["opened_at"]).total_seconds() / 60)}
+        for row in GapStore(settings.database_url).rows(client_id)
+    ]
+
+
+def accept_gap(
+    settings: Settings, client_id: str, source: str, *, actor: str, reason: str
+) -> dict[str, Any]:
+    """Wait no longer for what a producer left out; the decision is kept, a new gap opens anew."""
+    from lifecycle.adapters.gap_store import GapStore
+
+    _needs_reason(reason, "A decision about a gap")
+    missing = GapStore(settings.database_url).accept(
+        client_id, source, actor=actor, reason=reason, now=dt.datetime.now(dt.UTC)
+    )
+    return {"client_id": client_id, "source": source, "accepted": missing}
+
+
+def _needs_reason(reason: str, what: str) -> None:
+    if not reason.strip():
+        raise UsageError(f"{what} needs a reason: say --reason TEXT.")
+
+
+def _gap_age(settings: Settings) -> dt.timedelta:
+    """How long a gap may be open before its client is incomplete."""
+    return dt.timedelta(minutes=_operations_figures(settings)["gap_minutes"]["bad"])
 
 
 def consume(settings: Settings, stop: threading.Event) -> None:
@@ -403,7 +493,7 @@ def _replays(settings: Settings, manifest: Manifest) -> dict[str, Any]:
                 "replay": [],
                 "replay_unknown": f"the broker at {settings.kafka_bootstrap} has no source topics; "
                 "consumers will stop at the backup's offsets until a person decides with "
-                "`lifecycle offsets set TOPIC PARTITION 0`.",
+                "`lifecycle offsets set TOPIC all beginning`.",
             }
         starts = source_offsets(settings.kafka_bootstrap, settings.partitions, "beginning")
         ends = source_offsets(settings.kafka_bootstrap, settings.partitions, "end")
@@ -469,7 +559,7 @@ def alerts(settings: Settings) -> Iterator[AlertStore]:
     """Alerts as people work with them."""
     from lifecycle.adapters.alert_store import AlertStore
 
-    store = AlertStore(settings.database_url)
+    store = AlertStore(settings.database_url, _gap_age(settings))
     try:
         yield store
     finally:
@@ -685,23 +775,21 @@ def client(settings: Settings, client_id: str) -> dict[str, Any]:
     """One client's page, with the keys of the stable interface."""
     from lifecycle.adapters.client_store import ClientStore
 
-    store = ClientStore(settings.database_url)
+    store = ClientStore(settings.database_url, _gap_age(settings))
     try:
         page = store.page(client_id)
     finally:
         store.close()
     with alerts(settings) as alert_store:
         raised = alert_store.list(client=client_id)
-    state = page.pop("state")
+    state, degraded = page.pop("state"), page["held"] > 0
+    for product in ("attributes", "scores", "facilities"):
+        page[product] = [row | {"degraded": degraded} for row in page[product]]
     return {
         "client_id": client_id,
         "lifecycle": {"state": None, "since": None},
-        "degraded": page["held"] > 0,
-        "gaps": [
-            {"source": source, "missing": sequence.missing}
-            for source, sequence in sorted(state.sequences.items())
-            if sequence.missing
-        ],
+        "degraded": degraded,
+        "incomplete": any(gap["incomplete"] for gap in page["gaps"]),
         **page,
         "checks": [],
         "consents": [
@@ -739,7 +827,7 @@ def ask_for_quarantined(
 
     with quarantine(settings) as store:
         record = store.show(quarantine_id)
-        check_request(quarantine_id, record["status"], record["stage"], corrected, reason)
+        check_request(record, action, corrected, reason)
         now = dt.datetime.now(dt.UTC)
         return store.ask(quarantine_id, action, corrected, reason=reason, maker=maker, now=now)
 
@@ -777,17 +865,36 @@ def decide_quarantined(
             store.reject(request_id, checker, now)
             return done | {"status": "HELD"}
         if request.action == "RELEASE" and request.stage == "raw":
-            try:
-                batch = _release(settings, store.show(request.quarantine_id), request, checker, now)
-            except AnswerIsNo:
-                # Somebody may have been quicker, and then that is what there is to say.
-                check_decision(store.request(request_id), checker)
-                raise
+            batch = _release_patiently(settings, store, request, checker)
             done |= {"facts": len(batch.facts), "alerts": len(batch.alerts)}
             return done | {"status": "RELEASED"}
         status = "RELEASED" if request.action == "RELEASE" else "DISCARDED"
         store.close_record(request, status, checker, now)
         return done | {"status": status}
+
+
+def _release_patiently(
+    settings: Settings, store: QuarantineStore, request: Request, checker: str
+) -> Batch:
+    """A release that meets a client whose facts are just being written is tried again."""
+    from lifecycle.quarantine import check_decision
+
+    record = store.show(request.quarantine_id)
+    for attempt in range(RELEASE_ATTEMPTS):
+        if attempt:
+            time.sleep(RELEASE_PAUSE_SECONDS * attempt)
+        try:
+            return _release(settings, record, request, checker, dt.datetime.now(dt.UTC))
+        except (AnswerIsNo, Fenced) as error:
+            # Somebody may have been quicker, and then that is what there is to say.
+            check_decision(store.request(request.request_id), checker)
+            if isinstance(error, AnswerIsNo):
+                raise
+    raise AnswerIsNo(
+        f"Record {request.quarantine_id} was not released, since facts of its client came in between "
+        f"{RELEASE_ATTEMPTS} times; nothing was changed and request {request.request_id} waits: "
+        "approve it again when `lifecycle status` shows less lag."
+    )
 
 
 def _release(
@@ -801,12 +908,14 @@ def _release(
     from lifecycle.intake import prepare
     from lifecycle.pipeline import release
     from lifecycle.ports import Record, Release
+    from lifecycle.quarantine import key_of
 
+    key = key_of(record["record_key"], record["raw"], request.corrected)
     value = request.corrected if request.corrected is not None else record["raw"]
     place = (record["topic"], record["partition"], record["kafka_offset"])
     rule_set, accepts = load_rules(settings.rules), ingest_limits(settings)
     prepared = prepare(
-        [Record(*place, record["record_key"], value)],
+        [Record(*place, key, value)],
         gate=GreatExpectationsGate(),
         limits=accepts,
         breaker=Breaker(accepts),

@@ -17,6 +17,7 @@ def problem(
     [log_start, log_end); `made_anew` says that it is the log of another topic of the same name.
     """
     where, decide = _names(place)
+    topic = place[0]
     if stored is None:
         return (
             f"{where} has no offset row, so nothing says what of {log_start:,}..{log_end - 1:,} was "
@@ -27,7 +28,8 @@ def problem(
         return (
             f"{where}: the topic was deleted and made anew after its next offset {stored:,} was "
             f"stored, and nothing of the new one's {log_end - log_start:,} records was read: "
-            f"{decide} ({log_start:,}); what was read before is recognised."
+            f"`lifecycle offsets set {topic} all beginning --reason ...`; what was read before is "
+            "recognised."
         )
     if stored < log_start:
         return (

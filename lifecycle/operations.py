@@ -261,12 +261,7 @@ class _Judge:
         rows = self._numbers["stopped"]
         if not rows:
             return self._tile(*name, 0, "good", "every partition is read")
-        first = rows[0]
-        note = (
-            f"{first['topic']}/{first['partition']} at offset {first['next_offset']:,}: "
-            f"{first['reason']}; mend its producer, then `lifecycle offsets resume`"
-        )
-        return self._tile(*name, len(rows), "bad", note)
+        return self._tile(*name, len(rows), "bad", why_stopped(rows[0]))
 
     def parked(self) -> Tile:
         name = ("parked", "Parked", "待定事实")
@@ -288,7 +283,10 @@ class _Judge:
         if not rows:
             return self._tile(*name, 0, "good", "no producer left a number out")
         oldest = min(row["oldest"] for row in rows)
-        note = f"clients with a fact missing; the oldest gap opened {self._ago(oldest)}"
+        note = (
+            f"clients with a fact missing; the oldest gap opened {self._ago(oldest)}: "
+            "`lifecycle gaps list`"
+        )
         state = self._level("gap_minutes", self._minutes(oldest))
         return self._tile(*name, sum(row["clients"] for row in rows), state, note)
 
@@ -412,6 +410,16 @@ def duration(span: dt.timedelta) -> str:
 def _waiting_partitions(lag: Mapping[str, Mapping[str, int]]) -> str:
     partitions = [n for topic in lag.values() for n in topic.values()]
     return f"{sum(1 for n in partitions if n)} of {len(partitions)}"
+
+
+def why_stopped(row: Row) -> str:
+    """Where a partition stands, why, and the command that fits: damage says itself what to decide,
+    bad records are read on behind once their producer is mended."""
+    place = f"{row['topic']} {row['partition']}"
+    reason = str(row["reason"])
+    if "`lifecycle offsets " not in reason:
+        reason += f"; mend its producer, then `lifecycle offsets resume {place} --reason TEXT`"
+    return f"{place} at {row['next_offset']:,}: {reason}"
 
 
 def worst(states: Iterable[State]) -> State:

@@ -43,6 +43,7 @@ from lifecycle.ports import (
     Release,
     Seen,
 )
+from lifecycle.reasons import REASONS
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -153,6 +154,7 @@ def _batch(
     waiting = _waiting(unit, facts)
     waited = {client: len(some) for client, some in waiting.items()}
     folded = _fold(facts, states, {c: some for c, some in waiting.items() if some}, rules)
+    degraded = _degraded(unit, folded.alerts, held, release)
     batch = Batch(
         ingested_at=prepared.now,
         rules_hash=rules.rules_hash,
@@ -168,7 +170,7 @@ def _batch(
         unparked=[p for p in folded.released if p.parked_id is not None],
         corrections=_corrections(prepared, found),
         gaps=_gaps(before, states),
-        outbox=_outbox(folded.alerts, held, prepared.now),
+        outbox=_outbox(folded.alerts, degraded, held, prepared.now),
         moves=[],
         stops=prepared.stops,
         release=release,
@@ -221,19 +223,18 @@ def _arrived(prepared: Prepared, found: Sorted, quarantine_id: int | None) -> li
     return facts
 
 
-_REFUSED = {
-    "ID_REUSE": ("inbox-01", "an event with this source and id was accepted with other data"),
-    "IDEMPOTENCY_CONFLICT": (
-        "inbox-02",
-        "a fact with this business key was accepted with other data and no lower sequence",
-    ),
+PIPELINE_REASONS = {
+    "ID_REUSE": "inbox-01",
+    "IDEMPOTENCY_CONFLICT": "inbox-02",
+    "ORPHANED": "parked-01",
 }
+"""What no suite holds -> the id that stands for an expectation; in words: lifecycle.reasons."""
 
 
 def _refused(prepared: Prepared, position: int, reason: str) -> Quarantined:
     event = prepared.events[position]
-    expectation, detail = _REFUSED[reason]
-    record = prepared.records[position]
+    record, detail = prepared.records[position], REASONS[reason].en
+    expectation = PIPELINE_REASONS[reason]
     return Quarantined(record, reason, detail, expectation, event.id, event.client_id)
 
 
@@ -241,7 +242,8 @@ def _orphaned(parked: Parked) -> Quarantined:
     event, payload = parked.arrived.event, parked.arrived.payload
     record = Record(event.topic, event.partition, event.offset, event.client_id.encode(), payload)
     detail = f"{parked.waits_for} did not come in time"
-    return Quarantined(record, "ORPHANED", detail, "parked-01", event.id, event.client_id)
+    expectation = PIPELINE_REASONS["ORPHANED"]
+    return Quarantined(record, "ORPHANED", detail, expectation, event.id, event.client_id)
 
 
 def _states(
@@ -317,16 +319,15 @@ def _apply(fact: Arrived, folded: _Folded, rules: Decider) -> None:
 
 def _gaps(
     before: Mapping[str, ClientState], after: Mapping[str, ClientState]
-) -> dict[tuple[str, str], bool]:
-    """(client, source) -> whether its sequence has a gap now, where that changed."""
+) -> dict[tuple[str, str], int]:
+    """(client, source) -> how many numbers of its sequence are missing, where that changed."""
     found = {}
     for client, state in after.items():
         if state.sequences is not before[client].sequences:
             for source, sequence in state.sequences.items():
                 earlier = before[client].sequences.get(source)
-                had = earlier is not None and earlier.missing > 0
-                if had != (sequence.missing > 0):
-                    found[client, source] = not had
+                if sequence.missing != (earlier.missing if earlier else 0):
+                    found[client, source] = sequence.missing
     return found
 
 
@@ -358,18 +359,42 @@ def _moves(
     ]
 
 
+def _degraded(
+    unit: IngestUnit,
+    alerts: Sequence[RaisedAlert],
+    held: Mapping[int, Quarantined],
+    release: Release | None,
+) -> Collection[str]:
+    """Clients of these alerts who have a record in quarantine once the batch is stored."""
+    clients = sorted({raised.alert.client_id for raised in alerts})
+    if not clients:
+        return frozenset()
+    now = {kept.client_id for kept in held.values() if kept.client_id}
+    return now | unit.degraded(clients, release.quarantine_id if release else None)
+
+
 def _outbox(
-    alerts: Sequence[RaisedAlert], held: Mapping[int, Quarantined], now: dt.datetime
+    alerts: Sequence[RaisedAlert],
+    degraded: Collection[str],
+    held: Mapping[int, Quarantined],
+    now: dt.datetime,
 ) -> list[OutboxMessage]:
     return [
-        *(alert_message(raised.alert, now) for raised in alerts),
+        *(alert_message(r.alert, now, degraded=r.alert.client_id in degraded) for r in alerts),
         *(_quarantine_message(held[i], now) for i in sorted(held)),
     ]
 
 
-def alert_message(alert: Alert, now: dt.datetime) -> OutboxMessage:
-    """The record of bank.alert.v1 for one alert, keyed by alert id so that a resend is the same."""
-    body = msgspec.structs.asdict(alert) | {"evidence": evidence_rows(alert.evidence)}
+def alert_message(alert: Alert, now: dt.datetime, *, degraded: bool) -> OutboxMessage:
+    """The record of bank.alert.v1 for one alert, keyed by alert id so that a resend is the same.
+
+    `degraded` says that facts of the client were in quarantine then. It is no part of the decision,
+    which has to come out the same whatever is released later.
+    """
+    body = msgspec.structs.asdict(alert) | {
+        "evidence": evidence_rows(alert.evidence),
+        "degraded": degraded,
+    }
     value = _cloud_event(
         "bank.alert.raised.v1",
         alert.alert_id,

@@ -226,8 +226,8 @@ class Batch(msgspec.Struct, frozen=True):
     """Facts of earlier batches that wait no longer."""
     corrections: dict[bytes, bytes]
     """Event key of a fact -> event key of the newer fact that replaces it."""
-    gaps: dict[tuple[str, str], bool]
-    """(client, source) -> whether its sequence now has a gap; only where that changed."""
+    gaps: dict[tuple[str, str], int]
+    """(client, source) -> how many numbers of its sequence are missing; only where that changed."""
     outbox: list[OutboxMessage]
     moves: list[OffsetMove]
     stops: list[Stop]
@@ -277,6 +277,10 @@ class IngestUnit(Protocol):
 
     def states(self, clients: Sequence[str]) -> dict[str, ClientState]:
         """Stored states of these clients; new clients are left out."""
+
+    def degraded(self, clients: Sequence[str], besides: int | None) -> frozenset[str]:
+        """Those of these clients who have a record in quarantine, the one numbered `besides` left
+        out."""
 
     def write(self, batch: Batch) -> None:
         """Write everything. Raises Fenced when an offset or a state moved under us."""

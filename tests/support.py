@@ -37,7 +37,7 @@ DAY = dt.date(2026, 3, 2)
 TABLES = (
     "proof facility_stage risk_score client_profile publication nightly_run seal alert_delivery "
     "alert_action alert outbox quarantine client_state event_log inbox micro_batch gate_result "
-    "rule_set consumer_offset nightly_turn correction parked sequence_gap quarantine_request offset_decision "
+    "rule_set consumer_offset nightly_turn correction parked sequence_gap gap_decision quarantine_request offset_decision "
     "inbox_horizon inbox_recalled"
 )
 

@@ -14,17 +14,22 @@ from lifecycle.errors import UsageError
 
 Row = dict[str, Any]
 
-_COLUMNS = """
+_STANDING = """
+EXISTS (SELECT FROM degraded_client AS q WHERE q.client_id = a.client_id) AS degraded,
+EXISTS (SELECT FROM open_gap AS g WHERE g.client_id = a.client_id
+         AND g.opened_at <= now() - %s::interval) AS incomplete
+"""
+"""What is not right about an alert's client now."""
+
+_COLUMNS = f"""
 alert_id::text AS alert_id, alert_key, origin, rule_id, rule_version, severity, client_id, entity,
 owner, status, event_time, detected_at, value, unit, hit_count, last_seen, max_value, message_zh,
-message_en, evidence,
-EXISTS (SELECT FROM quarantine AS q WHERE q.client_id = alert.client_id AND q.status = 'HELD')
-    AS degraded
+message_en, evidence, {_STANDING}
 """
 
-_DETAILS = """
+_DETAILS = f"""
 SELECT a.*, a.alert_id::text AS alert_id, r.content AS rule_set, g.stage AS gate_stage,
-       g.success AS gate_success, g.evaluated AS gate_evaluated, g.rows AS gate_rows
+       g.success AS gate_success, g.evaluated AS gate_evaluated, g.rows AS gate_rows, {_STANDING}
   FROM alert AS a JOIN rule_set AS r USING (rules_hash)
   LEFT JOIN gate_result AS g USING (gate_result_id)
  WHERE a.alert_id::text = %s OR a.alert_key = %s
@@ -34,8 +39,10 @@ SELECT a.*, a.alert_id::text AS alert_id, r.content AS rule_set, g.stage AS gate
 class AlertStore:
     """One autocommit connection; each method is its own transaction."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, gap_age: dt.timedelta) -> None:
+        """`gap_age` is how long a sequence gap may be open before its client is incomplete."""
         self._connection = connect(database_url, autocommit=True)
+        self._gap_age = gap_age
 
     def close(self) -> None:
         self._connection.close()
@@ -61,16 +68,16 @@ class AlertStore:
         where = " AND ".join(f"{column} = %s" for column in filters) or "true"
         with unavailable(), self._connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(
-                f"SELECT {_COLUMNS} FROM alert WHERE {where} "
+                f"SELECT {_COLUMNS} FROM alert AS a WHERE {where} "
                 "ORDER BY severity, detected_at DESC, alert_key",
-                tuple(filters.values()),
+                (self._gap_age, *filters.values()),
             )
             return cursor.fetchall()
 
     def show(self, alert: str) -> Row:
         """Everything stored of one alert, by its id or its key. Raises UsageError when unknown."""
         with unavailable(), self._connection.cursor(row_factory=dict_row) as cursor:
-            row = cursor.execute(_DETAILS, (alert, alert)).fetchone()
+            row = cursor.execute(_DETAILS, (self._gap_age, alert, alert)).fetchone()
             if row is None:
                 raise UsageError(
                     f"There is no alert {alert}: `lifecycle alerts list` has them all."

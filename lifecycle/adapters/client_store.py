@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -16,15 +17,18 @@ Row = dict[str, Any]
 class ClientStore:
     """Read only; one connection."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, gap_age: dt.timedelta) -> None:
+        """`gap_age` is how long a sequence gap may be open before its client is incomplete."""
         self._connection = connect(database_url, row_factory=dict_row)
+        self._gap_age = gap_age
         self._connection.read_only = True
 
     def close(self) -> None:
         self._connection.close()
 
     def page(self, client_id: str) -> Row:
-        """Profile, scores, facilities and live state. Raises UsageError for an unknown client."""
+        """Profile, scores, facilities, what is held and missing, live state. Raises UsageError for an
+        unknown client."""
         state = self._one(
             "SELECT state FROM client_state WHERE client_id = %s AND facts > 0", client_id
         )
@@ -37,6 +41,7 @@ class ClientStore:
             raise UsageError(
                 f"There is no client {client_id}: no fact of that client was ever accepted."
             )
+        held = self._one("SELECT held FROM degraded_client WHERE client_id = %s", client_id)
         return {
             "as_of": attributes[0]["as_of"] if attributes else None,
             "attributes": attributes,
@@ -50,10 +55,13 @@ class ClientStore:
                 "FROM facility_stage WHERE client_id = %s ORDER BY facility_id",
                 client_id,
             ),
-            "held": self._all(
-                "SELECT count(*) AS held FROM quarantine WHERE client_id = %s AND status = 'HELD'",
+            "held": held["held"] if held else 0,
+            "gaps": self._all(
+                "SELECT source, missing, opened_at, opened_at <= now() - %s::interval AS incomplete "
+                "FROM open_gap WHERE client_id = %s ORDER BY source",
+                self._gap_age,
                 client_id,
-            )[0]["held"],
+            ),
             "state": decode_state(state["state"]) if state else ClientState(client_id),
         }
 

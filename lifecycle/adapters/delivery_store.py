@@ -24,7 +24,8 @@ SELECT d.alert_id::text, d.channel, d.attempts
 
 _CLAIM = """
 SELECT a.alert_id::text AS alert_id, a.severity, a.rule_id, a.client_id, a.entity, a.owner,
-       a.message_zh, a.message_en, a.event_time
+       a.message_zh, a.message_en, a.event_time,
+       EXISTS (SELECT FROM degraded_client AS q WHERE q.client_id = a.client_id) AS degraded
   FROM alert_delivery AS d JOIN alert AS a USING (alert_id)
  WHERE d.alert_id = %s AND d.channel = %s AND d.attempts = %s AND d.delivered_at IS NULL
    FOR UPDATE OF d SKIP LOCKED

@@ -83,6 +83,16 @@ SELECT topic, partition, kafka_offset, sha256(coalesce(raw, ''))
  WHERE stage = 'raw' AND reason <> 'ORPHANED'
 """
 
+_GAPS = """
+INSERT INTO sequence_gap AS g (client_id, source, missing, opened_at)
+SELECT client_id, source, missing, %s
+  FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS n (client_id, source, missing)
+ WHERE missing > 0
+ON CONFLICT (client_id, source) DO UPDATE
+    SET missing = excluded.missing, accepted = least(g.accepted, excluded.missing),
+        opened_at = CASE WHEN g.missing > g.accepted THEN g.opened_at ELSE excluded.opened_at END
+"""
+
 _OFFSETS = """
 UPDATE consumer_offset AS o
    SET next_offset = m.next_offset,
@@ -414,6 +424,16 @@ class _Unit:
         )
         return {client: decode_state(state) for client, state in self._cursor.fetchall()}
 
+    def degraded(self, clients: Sequence[str], besides: int | None) -> frozenset[str]:
+        # The view, less one record that is about to leave quarantine.
+        self._cursor.execute(
+            "SELECT d.client_id FROM degraded_client AS d LEFT JOIN quarantine AS q "
+            "ON q.quarantine_id = %s AND q.client_id = d.client_id AND q.status = 'HELD' "
+            "WHERE d.client_id = ANY(%s) AND d.held > (q.quarantine_id IS NOT NULL)::int",
+            (besides, list(clients)),
+        )
+        return frozenset(client for (client,) in self._cursor.fetchall())
+
     def write(self, batch: Batch) -> None:
         gate_result_id, batch_id = self._write_batch(batch)
         _copy(self._cursor, "event_log", _LOG_COLUMNS, _log_rows(batch, batch_id))
@@ -553,14 +573,10 @@ class _Unit:
         )
 
     def _write_gaps(self, batch: Batch) -> None:
-        opened = [place for place, gap in batch.gaps.items() if gap]
-        closed = [place for place, gap in batch.gaps.items() if not gap]
-        if opened:
-            self._cursor.execute(
-                "INSERT INTO sequence_gap SELECT c, s, %s FROM unnest(%s::text[], %s::text[]) "
-                "AS g (c, s) ON CONFLICT DO NOTHING",
-                (batch.ingested_at, *_columns(opened)),
-            )
+        rows = [(*place, missing) for place, missing in batch.gaps.items()]
+        closed = [place for place, missing in batch.gaps.items() if not missing]
+        if len(rows) > len(closed):
+            self._cursor.execute(_GAPS, (batch.ingested_at, *_columns(rows)))
         if closed:
             self._cursor.execute(
                 "DELETE FROM sequence_gap WHERE (client_id, source) IN "

@@ -70,9 +70,11 @@ class MemoryIngestStore:
         self.state_bytes: dict[str, bytes] = {}
         self.raised: dict[str, LiveAlert] = {}
         self.held: list[Quarantined] = []
+        self.let_in: frozenset[int] = frozenset()
+        """Positions in `held` of what was released."""
         self.waiting_facts: dict[int, tuple[Parked, dt.datetime]] = {}
         self.corrected: dict[bytes, bytes] = {}
-        self.gaps: set[tuple[str, str]] = set()
+        self.gaps: dict[tuple[str, str], int] = {}
         self.waiting: list[OutboxMessage] = []
         self.parked_ids = 0
         self.forgotten_before: dt.datetime | None = None
@@ -258,6 +260,11 @@ class _MemoryUnit:
         stored = self._store.state_bytes
         return {c: decode_state(stored[c]) for c in clients if c in stored}
 
+    def degraded(self, clients: Sequence[str], besides: int | None) -> frozenset[str]:
+        gone = self._store.let_in | {besides}
+        held = {q.client_id for i, q in enumerate(self._store.held) if i not in gone}
+        return frozenset(clients) & held
+
     def write(self, batch: Batch) -> None:
         store = self._store
         waiting = {parked.arrived.event.client_id for parked in batch.parked}
@@ -270,8 +277,7 @@ class _MemoryUnit:
         store.log += [(batch.rules_hash, fact) for fact in batch.facts]
         self._park(batch)
         store.corrected |= batch.corrections
-        store.gaps |= {place for place, gap in batch.gaps.items() if gap}
-        store.gaps -= {place for place, gap in batch.gaps.items() if not gap}
+        store.gaps = {place: n for place, n in (store.gaps | batch.gaps).items() if n}
         for raised in batch.alerts:
             alert = raised.alert
             store.raised[alert.alert_id] = LiveAlert(
@@ -326,6 +332,7 @@ class _MemoryUnit:
     def _close_quarantined(self, batch: Batch, quarantine_id: int) -> None:
         """A quarantined record is known here by its position in `held`."""
         record = self._store.held[quarantine_id].record
+        self._store.let_in |= {quarantine_id}
         parked = len(batch.parked)
         self._store.counts[record.topic, record.partition].update(
             quarantined=-1, applied=1 - parked, parked=parked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,7 +22,8 @@ class _Delivery:
 class MemoryDeliveries:
     """Deliveries of the alerts given: rows with the columns of the alert table."""
 
-    def __init__(self, alerts: Iterable[Row]) -> None:
+    def __init__(self, alerts: Iterable[Row], degraded: Collection[str] = ()) -> None:
+        self._degraded = degraded
         self._alerts = {alert["alert_id"]: alert for alert in alerts}
         self._rows: dict[tuple[str, str], _Delivery] = {}
 
@@ -56,7 +57,8 @@ class MemoryDeliveries:
             return
         row.held = True
         try:
-            yield self._alerts[due.alert_id]
+            alert = self._alerts[due.alert_id]
+            yield alert | {"degraded": alert["client_id"] in self._degraded}
         finally:
             row.held = False
 

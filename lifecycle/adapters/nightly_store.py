@@ -226,12 +226,13 @@ class NightlyStore:
     def held(self) -> tuple[frozenset[int], frozenset[str]]:
         """Positions that do not count (held, discarded or corrected), and clients with a fact held."""
         rows = self._connection.execute(
-            "SELECT stage, position, client_id FROM quarantine WHERE status = 'HELD'"
+            "SELECT position FROM quarantine WHERE stage = 'staged' AND status = 'HELD'"
         ).fetchall()
+        degraded = self._connection.execute("SELECT client_id FROM degraded_client").fetchall()
         gone, _ = self.decided()
         return (
-            gone | frozenset(position for stage, position, _ in rows if stage == "staged"),
-            frozenset(client for *_, client in rows if client),
+            gone | frozenset(position for (position,) in rows),
+            frozenset(client for (client,) in degraded),
         )
 
     def decided(self) -> tuple[frozenset[int], frozenset[int]]:
@@ -291,8 +292,17 @@ class NightlyStore:
                 "INSERT INTO rule_set (rules_hash, content) VALUES (%s, %s) ON CONFLICT DO NOTHING",
                 (rules.hash, rules.content),
             )
+            cursor.execute("SELECT client_id FROM degraded_client")
+            degraded = {client for (client,) in cursor.fetchall()}
             for raised in alerts:
-                _raise(cursor, raised, gate_result_id, code_version, now)
+                _raise(
+                    cursor,
+                    raised,
+                    gate_result_id,
+                    code_version,
+                    now,
+                    degraded=raised.alert.client_id in degraded,
+                )
             cursor.execute(
                 "UPDATE nightly_run SET published = true WHERE business_date = %s",
                 (business_date,),
@@ -320,6 +330,8 @@ def _raise(
     gate_result_id: int,
     code_version: str,
     now: dt.datetime,
+    *,
+    degraded: bool,
 ) -> None:
     alert = raised.alert
     row = {
@@ -334,7 +346,7 @@ def _raise(
     }
     cursor.execute(INSERT_ALERT + "ON CONFLICT (alert_key) DO NOTHING", row)
     if cursor.rowcount:
-        message = alert_message(alert, now)
+        message = alert_message(alert, now, degraded=degraded)
         cursor.execute(
             "INSERT INTO outbox (topic, key, value, created_at) VALUES (%s, %s, %s, %s)",
             (message.topic, message.key, message.value, now),

@@ -53,7 +53,7 @@ SELECT type, split_part(waits_for, '/', 1) AS waits_for, count(*) AS facts, min(
 
 _GAPS = """
 SELECT source, count(*) AS clients, min(opened_at) AS oldest
-  FROM sequence_gap GROUP BY source ORDER BY source
+  FROM open_gap GROUP BY source ORDER BY source
 """
 
 _STOPPED = """

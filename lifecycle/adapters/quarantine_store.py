@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from lifecycle.adapters.postgres import connect, unavailable
 from lifecycle.errors import UsageError
 from lifecycle.quarantine import Action, Request
+from lifecycle.reasons import worded
 
 Row = dict[str, Any]
 
@@ -37,12 +38,22 @@ class QuarantineStore:
     def close(self) -> None:
         self._connection.close()
 
-    def records(self, limit: int, **filters: str | None) -> list[Row]:
-        """Records whose columns equal every filter that is given, newest first."""
-        wanted = {column: value for column, value in filters.items() if value}
-        where = " AND ".join(f"q.{column} = %s" for column in wanted) or "true"
+    def records(
+        self,
+        limit: int,
+        *,
+        since: dt.datetime | None = None,
+        before: dt.datetime | None = None,
+        **filters: str | None,
+    ) -> list[Row]:
+        """Records kept out in [since, before) whose columns equal every filter that is given,
+        newest first."""
+        wanted: dict[str, Any] = {f"{column} =": value for column, value in filters.items()}
+        wanted |= {"quarantined_at >=": since, "quarantined_at <": before}
+        given = {test: value for test, value in wanted.items() if value}
+        where = " AND ".join(f"q.{test} %s" for test in given) or "true"
         query = f"{_ROWS.format(more='')} WHERE {where} ORDER BY quarantine_id DESC LIMIT %s"
-        return self._all(query, *wanted.values(), limit)
+        return [_worded(row) for row in self._all(query, *given.values(), limit)]
 
     def show(self, quarantine_id: int) -> Row:
         """One record with key, raw bytes, requests and, when released, the facts it became.
@@ -55,7 +66,7 @@ class QuarantineStore:
             raise UsageError(
                 f"There is no quarantined record {quarantine_id}: `lifecycle quarantine list`."
             )
-        return rows[0] | {
+        return _worded(rows[0]) | {
             "requests": self._all(
                 f"{_REQUESTS} WHERE quarantine_id = %s ORDER BY request_id", quarantine_id
             ),
@@ -111,7 +122,7 @@ class QuarantineStore:
         )
         if not rows:
             raise UsageError(
-                f"There is no request {request_id}: `lifecycle quarantine requests` has them all."
+                f"There is no request {request_id}: `lifecycle quarantine requests --status all`."
             )
         return Request(**rows[0])
 
@@ -141,3 +152,13 @@ class QuarantineStore:
     def _all(self, query: str, *parameters: Any) -> list[Row]:
         with unavailable():
             return self._connection.execute(query, parameters).fetchall()  # type: ignore[return-value]
+
+
+def _worded(row: Row) -> Row:
+    """A record with its reason in words, behind the reason."""
+    named: Row = {}
+    for column, value in row.items():
+        named[column] = value
+        if column == "reason":
+            named["reason_zh"], named["reason_en"] = worded(value)
+    return named

@@ -51,8 +51,9 @@ class Deliveries(Protocol):
         """What is to be sent now, gravest and oldest first."""
 
     def claim(self, due: Due) -> AbstractContextManager[Row | None]:
-        """Hold one delivery for the length of the block and give its alert; None when it is
-        delivered, was tried meanwhile, or is held by another dispatcher."""
+        """Hold one delivery for the length of the block and give its alert, with whether its client
+        is `degraded` now; None when it is delivered, was tried meanwhile, or is held by another
+        dispatcher."""
 
     def settle(self, due: Due, now: dt.datetime, error: str | None) -> None:
         """Record the attempt, inside the claim's block: delivered when there is no error."""
@@ -113,6 +114,12 @@ def _plan(deliveries: Deliveries, owners: Mapping[str, Owner], done: Dispatched)
     done.unrouted = sorted(unrouted)
 
 
+DEGRADED = (
+    "数据不全：该客户有记录在隔离区，本预警可能缺少相应事实。\n"
+    "degraded: records of this client are in quarantine, so this alert may lack facts.\n\n"
+)
+
+
 def message_key(due: Due) -> str:
     """The idempotency key: the same for every attempt at one alert and channel."""
     return f"{due.alert_id}/{due.channel}"
@@ -122,7 +129,7 @@ def text(alert: Row) -> tuple[str, str]:
     """Title and body of the message for one alert, in both languages."""
     title = f"[{alert['severity']}] {alert['rule_id']} {alert['entity']}"
     body = (
-        f"{alert['message_zh']}\n{alert['message_en']}\n\n"
+        f"{alert['message_zh']}\n{alert['message_en']}\n\n{DEGRADED if alert['degraded'] else ''}"
         f"客户 client: {alert['client_id']}\n"
         f"负责 owner: {alert['owner']}\n"
         f"事件时间 event time: {alert['event_time'].isoformat()}\n"

@@ -43,7 +43,9 @@ def list_alerts(
         rows = store.list(client=client, rule=rule, status=status)
     if as_json:
         return print_json(rows)
-    table = Table("severity", "rule", "client", "entity", "owner", "status", "hits", "event time")
+    table = Table(
+        "severity", "rule", "client", "entity", "owner", "status", "hits", "event time", "client is"
+    )
     for row in rows:
         table.add_row(
             row["severity"],
@@ -54,6 +56,7 @@ def list_alerts(
             row["status"],
             str(row["hit_count"]),
             f"{row['event_time']:%Y-%m-%d %H:%M}",
+            f"[yellow]{' '.join(_standing(row))}[/yellow]",
         )
     out.print(table)
     out.print(f"{len(rows):,} alerts")
@@ -149,11 +152,24 @@ def _print_alert(row: dict[str, Any]) -> None:
         f"hits {row['hit_count']}  event {row['event_time']}  detected {row['detected_at']}",
         highlight=False,
     )
+    for word in _standing(row):
+        out.print(f"[yellow]{word}[/yellow]: {_STANDING[word]}", highlight=False)
     for action in row.get("actions", []):
         out.print(f"  {action['action']} by {action['actor']}: {action['reason']}")
     for delivery in row.get("deliveries", []):
         state = delivery["delivered_at"] or delivery["error"] or "waiting"
         out.print(f"  {delivery['channel']}: {state}", highlight=False)
+
+
+_STANDING = {
+    "degraded": "数据不全，该客户有记录在隔离区 / records of this client are in quarantine",
+    "incomplete": "数据缺失，该客户有事实未到达 / facts of this client never came",
+}
+
+
+def _standing(row: dict[str, Any]) -> list[str]:
+    """What is not right about the alert's client now."""
+    return [word for word in _STANDING if row[word]]
 
 
 def _print_explanation(explained: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from lifecycle import app, settings
@@ -29,8 +30,13 @@ def client(
             f"(`lifecycle quarantine list --client {client_id}`); what stands here lacks them"
         )
     for gap in page["gaps"]:
-        out.print(f"[yellow]incomplete[/yellow]: {gap['missing']} facts of {gap['source']} missing")
-    table = Table("attribute", "value", "unit", "confidence", "sources")
+        mark = "[red]incomplete[/red]" if gap["incomplete"] else "[yellow]gap[/yellow]"
+        out.print(
+            f"{mark}: {gap['missing']} facts of {escape(gap['source'])} missing since "
+            f"{gap['opened_at']:%Y-%m-%d %H:%M} (`lifecycle gaps list --client {client_id}`)",
+            highlight=False,
+        )
+    table = Table("attribute", "value", "unit", "confidence", "sources", "")
     for row in page["attributes"]:
         value = row["value"] if row["value"] is not None else f"({row['null_reason']})"
         table.add_row(
@@ -39,9 +45,14 @@ def client(
             row["unit"],
             f"{row['confidence']:.1f}",
             str(len(row["source_event_ids"])),
+            _mark(row),
         )
     out.print(table)
     _print_risk(page)
+
+
+def _mark(row: dict[str, Any]) -> str:
+    return " [yellow]degraded[/yellow]" if row["degraded"] else ""
 
 
 def _print_risk(page: dict[str, Any]) -> None:
@@ -49,6 +60,7 @@ def _print_risk(page: dict[str, Any]) -> None:
         value = score["value"] if score["status"] == "SCORED" else score["status"]
         out.print(
             f"{score['score_type']} score {value}, band {score['band']} (expert points, no PD)"
+            f"{_mark(score)}"
         )
         for reason in score["reason_codes"]:
             out.print(
@@ -58,7 +70,7 @@ def _print_risk(page: dict[str, Any]) -> None:
         out.print(
             f"facility {facility['facility_id']}: {facility['tier']}, stage {facility['stage']}, "
             f"{facility['dpd']} days past due, outstanding {facility['outstanding']:,.2f} "
-            f"{facility['currency']}",
+            f"{facility['currency']}{_mark(facility)}",
             highlight=False,
         )
     for consent in page["consents"]:

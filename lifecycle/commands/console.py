@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import pwd
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -35,3 +38,26 @@ def day(text: str | None) -> dt.date | None:
         return dt.date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text!r} is not a date: write it as YYYY-MM-DD.") from None
+
+
+def one_of(option: str, text: str | None, words: Sequence[str]) -> str | None:
+    """An option that takes one word of a closed list, in any case."""
+    if text is None:
+        return None
+    for word in words:
+        if text.casefold() == word.casefold():
+            return word
+    raise UsageError(f"{option} {text!r} is none of {', '.join(words)}.")
+
+
+def log_in_name() -> str:
+    """Who is at the keyboard, as the system knows it: what decides between two people must not be
+    what one of them typed, or put into an environment variable."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        raise UsageError(
+            f"The system has no name for user {number}, so nobody could say who decided: give that "
+            "user a name, or decide in Airflow."
+        ) from None

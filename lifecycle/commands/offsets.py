@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import getpass
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
 
 from lifecycle import app, settings
 from lifecycle.commands.console import AsJson, out, print_json
+from lifecycle.errors import UsageError
 
 group = typer.Typer(
     no_args_is_help=True, help="Offset rows: where the consumers stand, partition by partition."
 )
 
 Topic = Annotated[str, typer.Argument(help="e.g. bank.account.v1")]
-Partition = Annotated[int, typer.Argument(help="Its number.")]
+Partition = Annotated[str, typer.Argument(help="Its number, or all.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision.")]
 Who = Annotated[
     str, typer.Option("--actor", default_factory=getpass.getuser, help="Who; your log-in name.")
@@ -50,7 +51,7 @@ def show(as_json: AsJson = False) -> None:
 def resume(
     topic: Topic, partition: Partition, reason: Why, actor: Who, as_json: AsJson = False
 ) -> None:
-    """Read a stopped partition on from where it stands."""
+    """Read a stopped partition, or all that are stopped, on from where they stand."""
     _decide(topic, partition, None, reason, actor, as_json)
 
 
@@ -58,7 +59,9 @@ def resume(
 def set_offset(
     topic: Topic,
     partition: Partition,
-    offset: Annotated[int, typer.Argument(min=0, help="The next offset to read.")],
+    offset: Annotated[
+        str, typer.Argument(help="The next offset to read, or beginning: the first one kept.")
+    ],
     reason: Why,
     actor: Who,
     as_json: AsJson = False,
@@ -68,12 +71,26 @@ def set_offset(
 
 
 def _decide(
-    topic: str, partition: int, offset: int | None, reason: str, actor: str, as_json: bool
+    topic: str, partition: str, offset: str | None, reason: str, actor: str, as_json: bool
 ) -> None:
-    done: dict[str, Any] = app.decide_offset(
-        settings.load(), topic, partition, offset, actor=actor, reason=reason
+    all_ = partition == "all"
+    number = None if all_ else _number("PARTITION", partition, "all")
+    done = app.decide_offsets(
+        settings.load(), topic, number, _offset(offset), actor=actor, reason=reason
     )
     if as_json:
-        print_json(done)
-    else:
-        out.print(f"{topic} partition {partition} is read on from offset {done['to']:,}")
+        return print_json(done if all_ else done[0])
+    for row in done:
+        out.print(f"{topic} partition {row['partition']} is read on from offset {row['to']:,}")
+
+
+def _offset(text: str | None) -> int | Literal["beginning"] | None:
+    if text is None:
+        return None
+    return "beginning" if text == "beginning" else _number("OFFSET", text, "beginning")
+
+
+def _number(name: str, text: str, word: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{name} is {text!r}: say a number, or {word}.")
+    return int(text)

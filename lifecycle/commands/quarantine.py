@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,18 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from lifecycle import app, settings
-from lifecycle.commands.console import AsJson, out, print_json
+from lifecycle.commands.console import AsJson, day, log_in_name, one_of, out, print_json
 from lifecycle.errors import UsageError
-from lifecycle.quarantine import Action, Answer
+from lifecycle.quarantine import REQUEST_STATUSES, STAGES, STATUSES, Action, Answer
+from lifecycle.reasons import worded
+from lifecycle.settings import Settings
 
 group = typer.Typer(no_args_is_help=True, help="Records that were kept out: see, mend, release.")
 
 RecordId = Annotated[int, typer.Argument(help="The record's number.")]
 RequestId = Annotated[int, typer.Argument(help="The request's number.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the record.")]
-Who = Annotated[
-    str, typer.Option("--actor", default_factory=getpass.getuser, help="Who; your log-in name.")
-]
 
 
 def register(application: typer.Typer) -> None:
@@ -36,14 +35,33 @@ def list_records(
     status: Annotated[str | None, typer.Option(help="HELD, RELEASED or DISCARDED.")] = None,
     client: Annotated[str | None, typer.Option(help="Only this client.")] = None,
     topic: Annotated[str | None, typer.Option(help="Only this topic.")] = None,
+    expectation: Annotated[
+        str | None, typer.Option(help="Only what failed this expectation, e.g. raw-07.")
+    ] = None,
+    event: Annotated[str | None, typer.Option(help="Only this event id.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Kept out on this day or later, YYYY-MM-DD.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Kept out on this day or earlier, YYYY-MM-DD.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1_000,
     as_json: AsJson = False,
 ) -> None:
     """What was kept out, newest first."""
-    with app.quarantine(settings.load()) as store:
-        rows = store.records(
-            limit, reason=reason, stage=stage, status=status, client_id=client, topic=topic
-        )
+    configured = settings.load()
+    filters = {
+        "reason": reason,
+        "stage": one_of("--stage", stage, STAGES),
+        "status": one_of("--status", status, STATUSES),
+        "client_id": client,
+        "topic": topic,
+        "expectation": expectation,
+        "event_id": event,
+    }
+    first, before = _midnight(configured, since), _midnight(configured, until, 1)
+    with app.quarantine(configured) as store:
+        rows = store.records(limit, since=first, before=before, **filters)
     if as_json:
         return print_json(rows)
     table = Table("id", "stage", "reason", "detail", "client", "where", "status", "request")
@@ -59,6 +77,9 @@ def list_records(
             str(row["request_id"] or ""),
         )
     out.print(table)
+    for code in sorted({row["reason"] for row in rows}):
+        why = worded(code)
+        out.print(f"{code}: {why.zh} / {why.en}", highlight=False)
     out.print(f"{len(rows):,} records{' or more' if len(rows) == limit else ''}")
 
 
@@ -81,7 +102,6 @@ def show(record: RecordId, as_json: AsJson = False) -> None:
 def release(
     record: RecordId,
     reason: Why,
-    actor: Who,
     corrected: Annotated[
         Path | None,
         typer.Option(help="A file with the record as it should have been; without it, as it came."),
@@ -89,23 +109,24 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Ask that a record be let in; a second person approves."""
-    _ask(record, "RELEASE", _bytes_of(corrected), reason, actor, as_json)
+    _ask(record, "RELEASE", _bytes_of(corrected), reason, as_json)
 
 
 @group.command()
-def discard(record: RecordId, reason: Why, actor: Who, as_json: AsJson = False) -> None:
+def discard(record: RecordId, reason: Why, as_json: AsJson = False) -> None:
     """Ask that a record be given up; a second person approves."""
-    _ask(record, "DISCARD", None, reason, actor, as_json)
+    _ask(record, "DISCARD", None, reason, as_json)
 
 
 @group.command()
 def requests(
-    status: Annotated[str | None, typer.Option(help="WAITING, APPROVED or REJECTED.")] = "WAITING",
+    status: Annotated[str, typer.Option(help="WAITING, APPROVED, REJECTED or all.")] = "WAITING",
     as_json: AsJson = False,
 ) -> None:
     """What people asked for."""
+    wanted = one_of("--status", status, (*REQUEST_STATUSES, "all"))
     with app.quarantine(settings.load()) as store:
-        rows = store.requests(status)
+        rows = store.requests(None if wanted == "all" else wanted)
     if as_json:
         return print_json(rows)
     _print_requests(rows)
@@ -113,15 +134,23 @@ def requests(
 
 
 @group.command()
-def approve(request: RequestId, actor: Who, as_json: AsJson = False) -> None:
-    """Do what was asked; not by the person who asked."""
-    _decide(request, "APPROVE", actor, as_json)
+def approve(request: RequestId, as_json: AsJson = False) -> None:
+    """Do what was asked; not by the person who asked. Who you are is your log-in of the system."""
+    _decide(request, "APPROVE", as_json)
 
 
 @group.command()
-def reject(request: RequestId, actor: Who, as_json: AsJson = False) -> None:
+def reject(request: RequestId, as_json: AsJson = False) -> None:
     """Leave the record in quarantine; not by the person who asked."""
-    _decide(request, "REJECT", actor, as_json)
+    _decide(request, "REJECT", as_json)
+
+
+def _midnight(configured: Settings, text: str | None, later: int = 0) -> dt.datetime | None:
+    """The instant a day of the bank begins, or the day that many days later."""
+    date = day(text)
+    if date is None:
+        return None
+    return dt.datetime.combine(date + dt.timedelta(days=later), dt.time(), configured.timezone)
 
 
 def _bytes_of(path: Path | None) -> bytes | None:
@@ -133,11 +162,9 @@ def _bytes_of(path: Path | None) -> bytes | None:
         raise UsageError(f"The corrected record {path} cannot be read: {error.strerror}.") from None
 
 
-def _ask(
-    record: int, action: Action, corrected: bytes | None, reason: str, actor: str, as_json: bool
-) -> None:
+def _ask(record: int, action: Action, corrected: bytes | None, reason: str, as_json: bool) -> None:
     request = app.ask_for_quarantined(
-        settings.load(), record, action, corrected, reason=reason, maker=actor
+        settings.load(), record, action, corrected, reason=reason, maker=log_in_name()
     )
     if as_json:
         return print_json({"request_id": request, "quarantine_id": record, "action": action})
@@ -147,8 +174,8 @@ def _ask(
     )
 
 
-def _decide(request: int, answer: Answer, actor: str, as_json: bool) -> None:
-    done = app.decide_quarantined(settings.load(), request, answer, checker=actor)
+def _decide(request: int, answer: Answer, as_json: bool) -> None:
+    done = app.decide_quarantined(settings.load(), request, answer, checker=log_in_name())
     if as_json:
         return print_json(done)
     out.print(

@@ -10,6 +10,7 @@ from rich.table import Table
 from lifecycle import app, settings
 from lifecycle.commands.console import AsJson, out, print_json
 from lifecycle.errors import NotRunning
+from lifecycle.operations import why_stopped
 
 
 def register(application: typer.Typer) -> None:
@@ -35,10 +36,8 @@ def status(as_json: AsJson = False) -> None:
 def _print_standing(now: dict[str, Any]) -> None:
     """What does not move by itself, since when, and what to do about it."""
     for row in now["stopped"]:
-        where = f"{row['topic']} {row['partition']}"
         out.print(
-            f"stopped  {where} at {row['next_offset']:,} since {row['stopped_at']}: "
-            f"{row['reason']}; read on with `lifecycle offsets resume {where} --reason TEXT`",
+            f"stopped  since {row['stopped_at']}: {why_stopped(row)}",
             highlight=False,
             markup=False,
         )
@@ -51,7 +50,7 @@ def _print_standing(now: dict[str, Any]) -> None:
     for row in now["gaps"]:
         out.print(
             f"gaps     {row['clients']:,} clients miss facts of {row['source']} since "
-            f"{row['oldest']}",
+            f"{row['oldest']}: `lifecycle gaps list`",
             highlight=False,
             markup=False,
         )
@@ -78,9 +77,9 @@ def _print(now: dict[str, Any]) -> None:
     _print_standing(now)
     night = now.get("nightly")
     if night:
+        proof = {True: "proof equal", False: "proof DIFFERENT", None: "not proved"}[night["equal"]]
         out.print(
-            f"night    {night['business_date']} {night['status']}, proof "
-            f"{'equal' if night['equal'] else 'not equal'}",
+            f"night    {night['business_date']} {night['status']}, {proof}",
             highlight=False,
         )
     for severity in now.get("alerts", []):

@@ -83,11 +83,12 @@ def down(home: Path, progress: Progress = lambda part, detail: None) -> None:
     if address is None:
         return
     if _supervisor_alive(address):
+        look = _changes(progress, _read_status(address))
         os.kill(int((address.run / "supervisor.pid").read_text()), 15)
         while _supervisor_alive(address):
-            for name, part in _read_status(address).items():
-                progress(name, part["detail"])
+            look(_read_status(address))
             time.sleep(0.1)
+        look(_read_status(address))
     sweep(address)
     database.remove_socket(address)
 
@@ -155,15 +156,27 @@ def _not_supervised(part: dict[str, Any]) -> dict[str, Any]:
     return part | {"healthy": False, "detail": "the platform is down: run `lifecycle up`"}
 
 
-def _wait(address: Address, names: set[str], progress: Progress) -> None:
-    shown: dict[str, str] = {}
-    deadline = time.monotonic() + UP_SECONDS_MAX
-    while True:
-        known = _read_status(address)
-        for name, part in known.items():
+def _changes(
+    progress: Progress, before: dict[str, dict[str, Any]]
+) -> Callable[[dict[str, dict[str, Any]]], None]:
+    """A look at every part -> `progress` for those whose detail is another than at the last look."""
+    shown = {name: part["detail"] for name, part in before.items()}
+
+    def look(parts: dict[str, dict[str, Any]]) -> None:
+        for name, part in parts.items():
             if shown.get(name) != part["detail"]:
                 shown[name] = part["detail"]
                 progress(name, part["detail"])
+
+    return look
+
+
+def _wait(address: Address, names: set[str], progress: Progress) -> None:
+    look = _changes(progress, {})
+    deadline = time.monotonic() + UP_SECONDS_MAX
+    while True:
+        known = _read_status(address)
+        look(known)
         missing = names - known.keys()
         waiting = [n for n in names & known.keys() if not known[n]["healthy"]]
         if known and missing:

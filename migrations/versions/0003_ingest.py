@@ -112,7 +112,22 @@ COMMENT ON COLUMN quarantine_request.corrected IS 'The record as it should have 
 
 DOWN = """
 DROP TABLE quarantine_request, offset_decision, sequence_gap, parked, correction;
-ALTER TABLE quarantine DROP expectation, DROP closed_at;
+DROP INDEX quarantine_held, quarantine_place;
+-- Of records with one place the older revision knows the last; what was released is in the log.
+DELETE FROM quarantine AS q WHERE EXISTS (
+    SELECT FROM quarantine AS later
+     WHERE (later.stage, later.topic, later.partition, later.kafka_offset)
+           = (q.stage, q.topic, q.partition, q.kafka_offset)
+       AND later.quarantine_id > q.quarantine_id
+);
+-- What waited too long was held by no gate.
+UPDATE quarantine SET gate_result_id = 0 WHERE gate_result_id IS NULL;
+ALTER TABLE quarantine
+    DROP expectation,
+    DROP closed_at,
+    DROP CONSTRAINT quarantine_status_check,
+    ALTER gate_result_id SET NOT NULL,
+    ADD UNIQUE (stage, topic, partition, kafka_offset);
 ALTER TABLE event_log DROP correction, DROP waited, DROP quarantine_id;
 ALTER TABLE inbox DROP business_key, DROP sequence, DROP received_on;
 ALTER TABLE inbox RENAME data_sha256 TO payload_sha256;

@@ -217,7 +217,10 @@ def test_fault_25_hints_are_lost_and_a_receiver_does_not_answer(
     assert _sweep(rig) == "failed", "the channel failed, and the DAG says so"
     unanswered = dict(receiver.taken)
     assert unanswered
-    assert rig.ask("SELECT count(*) FROM alert_delivery WHERE channel LIKE %s", f"%{CHANNEL}%") == alerts
+    assert (
+        rig.ask("SELECT count(*) FROM alert_delivery WHERE channel LIKE %s", f"%{CHANNEL}%")
+        == alerts
+    )
 
     receiver.answers.set()
     run = _killed_sweep(rig)

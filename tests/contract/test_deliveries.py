@@ -109,6 +109,7 @@ def test_a_claim_gives_the_alert(opened: Open) -> None:
         assert row is not None
         wanted = ("alert_id", "rule_id", "severity", "client_id", "entity", "owner", "event_time")
         assert {k: row[k] for k in wanted} == {k: alert(1)[k] for k in wanted}
+        assert row["degraded"] is False
 
 
 def test_failures_wait_longer_each_time(opened: Open) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -422,9 +423,46 @@ def test_two_versions_in_one_batch(kit: Kit, rules: Decider) -> None:
 def test_a_gap_in_a_sequence_opens_and_closes(kit: Kit, rules: Decider) -> None:
     kit.book.create_offsets(GROUP, {PLACE: 0})
     outs = [outgoing(opened(), sequence=1), outgoing(posted(1), sequence=3)]
-    assert take(kit, rules, records(outs)).gaps == {("C1", "/test"): True}
+    assert take(kit, rules, records(outs)).gaps == {("C1", "/test"): 1}
     late = Record(PLACE[0], 0, 2, b"C1", outgoing(posted(2), sequence=2).value)
-    assert take(kit, rules, [late]).gaps == {("C1", "/test"): False}
+    assert take(kit, rules, [late]).gaps == {("C1", "/test"): 0}
+
+
+def test_an_alert_leaves_with_whether_its_client_is_degraded(kit: Kit, rules: Decider) -> None:
+    """Also by what the same batch holds back; what is released no longer counts."""
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    overdrawn = outgoing(posted(1, balance_after="-9.00")).value
+    spoilt = overdrawn.replace(b'"-9.00"', b"-9.0")
+    other = outgoing(opened("A2", "C2"), "C2")
+    entry = outgoing(posted(2, account_id="A2", balance_after="-9.00"), "C2")
+    more = outgoing(posted(3, day=DAY + dt.timedelta(days=20), balance_after="-900.00"))
+    batch = [
+        Record(*PLACE, 0, b"C1", outgoing(opened()).value),
+        Record(*PLACE, 1, b"C1", spoilt),
+        Record(*PLACE, 2, b"C1", more.value),
+        Record(*PLACE, 3, b"C2", other.value),
+        Record(*PLACE, 4, b"C2", entry.value),
+    ]
+
+    def said() -> dict[str, bool]:
+        """Client -> degraded, of the alerts that wait to be published."""
+        sent: list[Any] = []
+        kit.outbox.publish(10, sent.extend)
+        bodies = [json.loads(m.value)["data"] for m in sent if m.topic == "bank.alert.v1"]
+        return {body["client_id"]: body["degraded"] for body in bodies}
+
+    take(kit, rules, batch)
+    assert said() == {"C1": True, "C2": False}
+    again = outgoing(posted(4, day=DAY + dt.timedelta(days=29), balance_after="-9000.00"))
+    take(kit, rules, [Record(*PLACE, 5, b"C1", again.value)])
+    assert said() == {"C1": True}, "it is held since an earlier batch"
+    mended = Record(*PLACE, 1, b"C1", overdrawn)
+    back = kit.asked(kit.first_held())
+    release(prepared([mended], NOW), back, store=kit.store, rules=rules)
+    assert said() in ({"C1": False}, {})
+    last = outgoing(posted(5, day=DAY + dt.timedelta(days=29), balance_after="-90000.00"))
+    take(kit, rules, [Record(*PLACE, 6, b"C1", last.value)])
+    assert said() == {"C1": False}
 
 
 def test_a_stopped_partition_is_remembered(kit: Kit, rules: Decider) -> None:

@@ -75,6 +75,32 @@ def test_alerts_reach_their_owners_once_by_file_and_mail(
     assert "大额交易" not in (home / "notifications" / "RM.ndjson").read_text()
 
 
+def test_a_message_says_that_its_client_is_degraded(
+    clean: Settings, sink: tuple[Sink, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """By any gate, until the record is released or discarded."""
+    configured = replace(clean, smtp=sink[1], home=tmp_path_factory.mktemp("home"))
+    rows = (("C1", "HELD"), ("C2", "RELEASED"), ("C3", "DISCARDED"))
+    for offset, (client, status) in enumerate(rows):
+        query(
+            clean,
+            "INSERT INTO quarantine (stage, topic, partition, kafka_offset, reason, detail, client_id,"
+            " status, quarantined_at) VALUES ('staged', 't', 0, %s, 'CURRENCY', '', %s, %s, now()) "
+            "RETURNING 1",
+            offset,
+            client,
+            status,
+        )
+        insert_alert(clean, client_id=client)
+    app.dispatch(configured)
+    lines = (configured.home / "notifications" / "RM.ndjson").read_text().splitlines()
+    said = {
+        client: any(f"client: {client}" in line and "degraded" in line for line in lines)
+        for client, _ in rows
+    }
+    assert said == {"C1": True, "C2": False, "C3": False}
+
+
 def test_a_mail_server_that_refuses_is_tried_again(
     clean: Settings, sink: tuple[Sink, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -31,6 +31,9 @@ KEYS = {
         "needs",
         "scores",
         "alerts",
+        "degraded",
+        "incomplete",
+        "gaps",
     },
 }
 RECONCILIATION = {"in", "applied", "quarantined", "duplicates", "parked", "balanced"}

@@ -53,3 +53,49 @@ def test_the_outbox_keeps_its_messages_and_its_numbers(other: str) -> None:
     assert ask(INSERT, "d") == [(4,)]
     to(other, "head")
     assert ask("SELECT count(*) FROM outbox") == [(4,)]
+
+
+SHAPE = """
+SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
+       pg_get_expr(d.adbin, d.adrelid)
+  FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+       LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+   AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', ''
+  FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+UNION ALL
+SELECT 'index', tablename, indexname, indexdef, '', '' FROM pg_indexes WHERE schemaname = 'public'
+ORDER BY 1, 2, 3
+"""
+
+HELD = """
+INSERT INTO quarantine (stage, topic, partition, kafka_offset, reason, detail, quarantined_at, status,
+                        gate_result_id)
+VALUES ('raw', 't', 0, 0, 'SCHEMA', '', now(), 'RELEASED', 1),
+       ('raw', 't', 0, 0, 'ORPHANED', '', now(), 'HELD', NULL),
+       ('raw', 't', 0, 1, 'SCHEMA', '', now(), 'DISCARDED', 1)
+RETURNING 1
+"""
+
+
+def test_every_way_down_restores_what_the_way_up_changed(other: str) -> None:
+    """Also with rows that the older revision could not hold."""
+
+    def ask(query: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(other, autocommit=True) as connection:
+            return connection.execute(query).fetchall()
+
+    shapes = {}
+    for revision in ("0001", "0002", "0003", "0004", "0005", "head"):
+        to(other, revision)
+        shapes[revision] = ask(SHAPE)
+    ask(HELD)
+    for revision in ("0005", "0004", "0003", "0002", "0001"):
+        to(other, revision, "downgrade")
+        assert ask(SHAPE) == shapes[revision], revision
+    kept = ask("SELECT kafka_offset, reason, gate_result_id FROM quarantine ORDER BY 1")
+    assert kept == [(0, "ORPHANED", 0), (1, "SCHEMA", 1)]
+    to(other, "head")
+    assert ask(SHAPE) == shapes["head"]

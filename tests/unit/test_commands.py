@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from lifecycle.commands import application
+from lifecycle.commands import application, watch
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -27,3 +27,15 @@ def commands() -> Iterator[tuple[str, Any]]:
 def test_every_command_has_help_and_json(name: str, command: Any) -> None:
     assert command.help
     assert any("--json" in option.opts for option in command.params), name
+
+
+@pytest.mark.parametrize(
+    ("equal", "said"), [(True, "proof equal"), (False, "proof DIFFERENT"), (None, "not proved")]
+)
+def test_a_night_that_was_never_proved_is_not_called_different(
+    equal: bool | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = {name: [] for name in ("stopped", "parked", "gaps", "quarantine")}
+    night = {"business_date": "2026-03-01", "status": "BLOCKED", "equal": equal}
+    watch._print(empty | {"parts": {}, "reconciliation": {}, "urls": {}, "nightly": night})
+    assert f"night    2026-03-01 BLOCKED, {said}" in capsys.readouterr().out

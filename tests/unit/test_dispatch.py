@@ -146,8 +146,19 @@ def test_a_closed_alert_is_not_delivered(postboxes: dict[str, Postbox]) -> None:
 
 
 def test_the_text_has_both_languages_and_says_what_to_do() -> None:
-    title, body = text(alert())
+    title, body = text(alert() | {"degraded": False})
     assert title == "[P2] RT-03 account/1"
     assert "余额为负" in body
     assert "below the limit" in body
     assert "lifecycle alerts ack id-1" in body
+    assert "degraded" not in body
+
+
+def test_the_text_says_when_facts_of_the_client_are_in_quarantine(
+    postboxes: dict[str, Postbox],
+) -> None:
+    sweep(MemoryDeliveries([alert(1), alert(2)], degraded={"C2"}), postboxes)
+    said = {key: body for key, _, body in postboxes["RM:mail"].taken}
+    assert "degraded" not in said["id-1/RM:mail"]
+    assert "该客户有记录在隔离区" in said["id-2/RM:mail"]
+    assert "records of this client are in quarantine" in said["id-2/RM:mail"]

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lifecycle.alerts.rules import load_rules
+from lifecycle.offsets import cut, damaged
 from lifecycle.operations import Readings, Tile, duration, snapshot, trouble
 from lifecycle.settings import ROOT
 
@@ -242,6 +243,17 @@ def test_every_number_says_how_long_it_may_be_shown() -> None:
     for shown in look(numbers())["tiles"]:
         assert shown.measured_at == NOW
         assert shown.fresh_seconds == FIGURES["fresh_seconds"]
+
+
+def test_a_stopped_partition_is_advised_by_its_reason() -> None:
+    place = {"topic": "bank.account.v1", "partition": 3, "next_offset": 1_010, "stopped_at": NOW}
+    bad = tile(look(numbers(stopped=[place | {"reason": "1,000 bad records in a row"}])), "stopped")
+    assert "mend its producer, then `lifecycle offsets resume bank.account.v1 3" in bad.note
+    for reason in (damaged(("bank.account.v1", 3), 1_010, 1_020), cut(("t", 3), 1_010, 40)):
+        note = tile(look(numbers(stopped=[place | {"reason": reason}])), "stopped").note
+        assert "lifecycle offsets set" in note
+        assert "offsets resume" not in note
+        assert "mend its producer" not in note
 
 
 def test_durations_as_people_say_them() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lifecycle.errors import UsageError
 from lifecycle.platform import address, broker
-from lifecycle.platform.control import _ports_free
+from lifecycle.platform.control import _changes, _ports_free
 from lifecycle.platform.jars import read_lock
 from lifecycle.platform.parts import environment, layout, with_dependencies
 
@@ -114,3 +114,13 @@ def test_the_lock_names_every_jar_with_a_sha256() -> None:
     locked = read_lock(broker.LOCK)
     assert "kafka_2.13-4.2.0.jar" in locked
     assert all(len(digest) == 64 for digest in locked.values())
+
+
+def test_a_part_is_said_again_only_when_it_changed() -> None:
+    said: list[tuple[str, str]] = []
+    running = {name: {"detail": "running"} for name in ("broker", "database")}
+    look = _changes(lambda part, detail: said.append((part, detail)), {"broker": running["broker"]})
+    for _ in range(100):
+        look(running)
+    look(running | {"broker": {"detail": "stopped"}})
+    assert said == [("database", "running"), ("broker", "stopped")]
