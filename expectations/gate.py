@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from lifecycle.ports import Action, Failure, Verdict
+from lifecycle.reasons import REASONS
 
 _BOOLEANS = {"result_format": "BOOLEAN_ONLY"}
 _ROWS = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
@@ -45,6 +46,11 @@ def check_column(id: str, column: str, reason: str, action: Action, zh: str, en:
     return Rule(
         id, reason, action, zh, en, gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[True])
     )
+
+
+def held(id: str, column: str, reason: str) -> Rule:
+    """A check column whose False rows are kept out, for a reason of `lifecycle.reasons`."""
+    return check_column(id, column, reason, "quarantine", *REASONS[reason])
 
 
 class GreatExpectationsGate:

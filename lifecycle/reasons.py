@@ -1,7 +1,7 @@
 """The closed list of reasons a record is kept out for, in the words of both languages.
 
-The suites of `expectations/` say the same of their rules (a test holds them together): they cost
-seconds to import, and a list of records has to be printed at once.
+The suites of `expectations/` take the words of their rules from here: they cost seconds to import,
+and a list of records has to be printed at once.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ REASONS = {
     ),
     # gate "staged": typed facts of a night
     "AMOUNT_NOT_POSITIVE": Reason("金额不为正", "the amount is not positive"),
+    "CREDIT_DEBIT": Reason(
+        "借贷标识不是 CRDT 或 DBIT", "the entry is neither a credit nor a debit"
+    ),
     "CURRENCY": Reason("币种不在清单中", "the currency is not one this bank books"),
     "DUPLICATE_TRANSACTION": Reason(
         "账户交易号重复", "the transaction id occurs twice on the account"
@@ -67,11 +70,21 @@ REASONS = {
     "BEFORE_OPENING": Reason(
         "记账日早于开户日", "the entry is booked before the account was opened"
     ),
+    "AFTER_CLOSING": Reason("记账日晚于销户日", "the entry is booked after the account was closed"),
     "BALANCE_CHAIN": Reason("余额链断裂", "the balance does not follow from the entry before"),
     "ALLOCATION": Reason("还款分配不等于金额", "the allocation does not add up to the repayment"),
     "DUE_BEFORE_GRANT": Reason(
         "到期日早于放款日", "the instalment is due before the credit was paid out"
     ),
+    "DUE_OUT_OF_ORDER": Reason(
+        "分期到期日早于前一期", "the instalment is due before the one with the number before"
+    ),
+    "CREDIT_STATUS": Reason(
+        "授信状态不允许该事件", "the fact may not follow what happened to the credit before"
+    ),
+    "CONSENT_DATES": Reason("同意撤回早于授予", "the consent was withdrawn before it was granted"),
+    "BIRTH_DATE": Reason("出生日期不合理", "the date of birth is not plausible"),
+    "STATEMENT": Reason("资产不等于负债与权益之和", "assets are not liabilities plus equity"),
 }
 
 
