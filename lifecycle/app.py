@@ -779,6 +779,9 @@ def _release(
         limits=accepts,
         breaker=Breaker(accepts),
         now=now,
+        # An orphan came before it was put into quarantine: it had waited for what it refers to.
+        came=record["quarantined_at"]
+        - (accepts.orphan_age if record["reason"] == "ORPHANED" else dt.timedelta()),
     )
     store = _ingest_store(settings, rule_set, "release")
     try:

@@ -316,7 +316,7 @@ class OffsetBook(Protocol):
 class LoggedFact(NamedTuple):
     """One row of the event log, with the rule set that was in force when it was decided.
 
-    `correction` and `waited` are what the pipeline knew of it beside its bytes (see Event)."""
+    `correction`, `waited` and `late` are what the pipeline knew of it beside its bytes (see Event)."""
 
     rules_hash: str
     topic: str
@@ -326,6 +326,7 @@ class LoggedFact(NamedTuple):
     payload: bytes
     correction: bool
     waited: bool
+    late: bool
 
 
 class LiveAlert(msgspec.Struct, frozen=True):

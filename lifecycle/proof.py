@@ -49,8 +49,10 @@ def rebuild(facts: Iterable[LoggedFact], rules: Mapping[str, Decider]) -> Rebuil
         event = decode(
             fact.payload, fact.client_id.encode(), fact.topic, fact.partition, fact.offset
         )
-        if fact.correction or fact.waited:
-            event = msgspec.structs.replace(event, correction=fact.correction, waited=fact.waited)
+        if fact.correction or fact.waited or fact.late:
+            event = msgspec.structs.replace(
+                event, correction=fact.correction, waited=fact.waited, late=fact.late
+            )
         before = states.get(fact.client_id) or ClientState(fact.client_id)
         states[fact.client_id], decisions = decide(before, event, rules[fact.rules_hash])
         events += 1

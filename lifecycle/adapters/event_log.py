@@ -34,8 +34,8 @@ class PostgresEventLog:
         with self._connection.cursor(name="facts") as cursor:
             cursor.itersize = _ROWS_PER_FETCH
             cursor.execute(
-                "SELECT batch_id, topic, partition, kafka_offset, client_id, payload, correction, waited "
-                f"FROM event_log {where} ORDER BY position",
+                "SELECT batch_id, topic, partition, kafka_offset, client_id, payload, correction,"
+                f" waited, late FROM event_log {where} ORDER BY position",
                 parameters,
             )
             for batch_id, *row in cursor:

@@ -144,6 +144,7 @@ class MemoryIngestStore:
                     payload,
                     event.correction,
                     event.waited,
+                    event.late,
                 )
 
     def states(self) -> dict[str, bytes]:
