@@ -602,12 +602,23 @@ def status(settings: Settings) -> dict[str, Any]:
     return asdict(platform.status(settings.home)) | operations(settings)
 
 
-def known_before(row: dict[str, Any]) -> Any:
+def known_before(settings: Settings, row: dict[str, Any]) -> Any:
     """What an alert's rule knew: the client's state, or for a nightly alert the facility's move."""
+    from lifecycle.adapters.event_log import PostgresEventLog
+    from lifecycle.alerts.decide import decider
+    from lifecycle.alerts.late import decode_late_fact, known_before
     from lifecycle.alerts.nightly import decode_move
+    from lifecycle.alerts.rules import parse_rules
     from lifecycle.clients.state import STATE_VERSION, decode_state, version_of
 
     before = row["state_before"]
+    if row["origin"] == "LATE":
+        fact, rules = decode_late_fact(before), decider(parse_rules(row["rule_set"]))
+        log = PostgresEventLog(settings.database_url)
+        try:
+            return _named(fact) | {"state": _named(known_before(fact, log.history, rules))}
+        finally:
+            log.close()
     if row["origin"] != "STREAM":
         return _named(decode_move(before))
     if version_of(before) != STATE_VERSION:
@@ -620,7 +631,7 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
     from lifecycle.adapters.event_log import PostgresEventLog
     from lifecycle.alerts.decide import decider
     from lifecycle.alerts.rules import parse_rules
-    from lifecycle.proof import alert_differences, rebuild, replay_nightly
+    from lifecycle.proof import alert_differences, rebuild, replay_late, replay_nightly
 
     client = None
     if alert is not None:
@@ -633,9 +644,11 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
             rule_sets = {name: parse_rules(text) for name, text in log.rule_sets().items()}
             rules = {name: decider(rule_set) for name, rule_set in rule_sets.items()}
             again = rebuild(log.facts(client), rules).alerts
-            nightly_stored = log.nightly_alerts(client)
+            nightly_stored, late_stored = log.nightly_alerts(client), log.late_alerts(client)
             again |= replay_nightly(nightly_stored, rule_sets)
-            stored = log.alerts(client) | {a.alert_id: a for a, _ in nightly_stored}
+            again |= replay_late(late_stored, log.history, rules)
+            stored = log.alerts(client)
+            stored |= {a.alert_id: a for a, _ in (*nightly_stored, *late_stored)}
     finally:
         log.close()
     if alert is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+    from lifecycle.alerts.late import LateAlert, LateFact
     from lifecycle.alerts.nightly import NightlyAlert
     from lifecycle.alerts.rules import RuleSet
     from lifecycle.proof import Proof
@@ -330,7 +331,7 @@ class LoggedFact(NamedTuple):
 
 
 class LiveAlert(msgspec.Struct, frozen=True):
-    """What is stored of a stream alert and must be reproducible."""
+    """What is stored of an alert and must be reproducible."""
 
     alert_id: str
     decision: bytes
@@ -349,6 +350,9 @@ class EventLog(Protocol):
     def facts(self, client_id: str | None = None) -> Iterator[LoggedFact]:
         """Facts in arrival order, of one client or of all."""
 
+    def history(self, client_id: str, through_position: int) -> list[Event]:
+        """A client's facts up to a position in arrival order, none of them marked late."""
+
     def states(self) -> dict[str, bytes]:
         """client id -> stored state."""
 
@@ -357,6 +361,9 @@ class EventLog(Protocol):
 
     def nightly_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
         """Stored nightly alerts, each with the hash of its rule set; `state_before` is the move."""
+
+    def late_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
+        """Stored alerts of late facts, likewise; `state_before` names the fact (a LateFact)."""
 
     def rule_sets(self) -> dict[str, str]:
         """rules hash -> canonical content of every rule set that decided something."""
@@ -425,13 +432,25 @@ class NightlyStore(Protocol):
         self, held: dict[int, tuple[str, str, str]], gate_result_id: int, now: dt.datetime
     ) -> None: ...
     def held(self) -> tuple[frozenset[int], frozenset[str]]: ...
+    def late_facts(self, business_date: dt.date) -> list[LateFact]: ...
+    def history(self, client_id: str, through_position: int) -> list[Event]: ...
+    def raised(self, alert_keys: Collection[str]) -> set[str]: ...
+    def raise_late(
+        self,
+        alerts: Sequence[LateAlert],
+        *,
+        rules: RuleSet,
+        gate_result_id: int,
+        code_version: str,
+        now: dt.datetime,
+    ) -> None: ...
     def served_stages(self) -> dict[str, dict[str, Any]]: ...
     def served_date(self) -> dt.date | None: ...
     def publish(
         self,
         business_date: dt.date,
         products: dict[str, Sequence[dict[str, Any]]],
-        alerts: Sequence[NightlyAlert],
+        alerts: Sequence[NightlyAlert | LateAlert],
         *,
         rules: RuleSet,
         gate_result_id: int,

@@ -15,7 +15,7 @@ from lifecycle.errors import UsageError
 Row = dict[str, Any]
 
 _COLUMNS = """
-alert_id::text AS alert_id, alert_key, origin, rule_id, rule_version, severity, client_id, entity,
+alert_id::text AS alert_id, alert_key, origin, late, rule_id, rule_version, severity, client_id, entity,
 owner, status, event_time, detected_at, value, unit, hit_count, last_seen, max_value, message_zh,
 message_en, evidence,
 EXISTS (SELECT FROM quarantine AS q WHERE q.client_id = alert.client_id AND q.status = 'HELD')
