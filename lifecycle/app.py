@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from lifecycle.sources.simulator import SimulatorSource
 
 
+BACKFILL = (
+    "airflow backfill create --dag-id nightly --from-date {day} --to-date {day} "
+    "--reprocess-behavior completed"
+)
+"""The night may have had its run: without `--reprocess-behavior` Airflow would leave it at that."""
+
 ORPHANS_MAX = 10_000
 """Facts one sweep moves to quarantine; the next sweep takes the rest."""
 
@@ -591,6 +597,16 @@ def has_facts(settings: Settings, business_date: dt.date) -> bool:
     from lifecycle.adapters.operations import has_facts
 
     return has_facts(settings.database_url, business_date)
+
+
+def backfill_requests(settings: Settings) -> list[dict[str, Any]]:
+    """Nights that have to be run again since facts came after them, each with what settles it."""
+    from lifecycle.adapters.operations import backfill_requests
+
+    return [
+        row | {"command": BACKFILL.format(day=row["business_date"])}
+        for row in backfill_requests(settings.database_url)
+    ]
 
 
 def status(settings: Settings) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def _seal(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     for number, chunk in enumerate(night.store.facts(seal, SEAL_ROWS)):
         night.lake.append(chunk, seal.seal_id, seal.seal_id * SEAL_APPENDS_MAX + number)
         rows += len(chunk)
-    night.store.close_seal(seal, rows, night.now())
+    late_days = dt.timedelta(days=night.rules.parameters["late_days"].value)
+    night.store.close_seal(seal, rows, night.now(), late_days)
     return rows, None
 
 

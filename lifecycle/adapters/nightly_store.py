@@ -116,11 +116,14 @@ class NightlyStore:
         reason: str | None = None,
         equal: bool | None = None,
     ) -> None:
-        self._connection.execute(
-            "UPDATE nightly_run SET finished_at = %s, status = %s, reason = %s, equal = %s "
-            "WHERE business_date = %s",
-            (now, status, reason, equal, business_date),
-        )
+        with self._connection.transaction():
+            self._connection.execute(
+                "UPDATE nightly_run SET finished_at = %s, status = %s, reason = %s, equal = %s "
+                "WHERE business_date = %s",
+                (now, status, reason, equal, business_date),
+            )
+            if status == "PUBLISHED":
+                self._connection.execute(_SETTLE_BACKFILL, (now, business_date))
 
     def was_published(self, business_date: dt.date) -> bool:
         row = self._connection.execute(
@@ -221,11 +224,19 @@ class NightlyStore:
             if rows:
                 yield rows
 
-    def close_seal(self, seal: Seal, rows: int, now: dt.datetime) -> None:
-        self._connection.execute(
-            "UPDATE seal SET rows = %s, written_at = %s WHERE seal_id = %s",
-            (rows, now, seal.seal_id),
-        )
+    def close_seal(self, seal: Seal, rows: int, now: dt.datetime, late_days: dt.timedelta) -> None:
+        """The seal is in the lake; ask for the nights it brought facts of that are out of reach."""
+        with self._connection.transaction():
+            self._connection.execute(
+                "UPDATE seal SET rows = %s, written_at = %s WHERE seal_id = %s",
+                (rows, now, seal.seal_id),
+            )
+            # What no night was published for yet has nothing to be built again.
+            served = self.served_date()
+            if served is not None:
+                out_of_reach = seal.business_date - late_days - dt.timedelta(days=1)
+                day = min(served, out_of_reach)
+                self._connection.execute(_REQUEST_BACKFILLS, _within(seal, day) | {"now": now})
 
     def seals_of(self, business_date: dt.date) -> list[int]:
         """Ids of all written seals of a date."""

@@ -6,6 +6,7 @@ import typer
 
 from lifecycle.commands import (
     alerts,
+    backfill,
     bench,
     client,
     night,
@@ -29,6 +30,7 @@ for module in (
     watch,
     source,
     night,
+    backfill,
     client,
     alerts,
     quarantine,
