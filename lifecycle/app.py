@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     from lifecycle.sources.simulator import SimulatorSource
 
 
+BACKFILL = (
+    "airflow backfill create --dag-id nightly --from-date {day} --to-date {day} "
+    "--reprocess-behavior completed"
+)
+"""The night may have had its run: without `--reprocess-behavior` Airflow would leave it at that."""
+
 ORPHANS_MAX = 10_000
 """Facts one sweep moves to quarantine; the next sweep takes the rest."""
 RELEASE_ATTEMPTS = 5
@@ -715,6 +721,16 @@ def has_facts(settings: Settings, business_date: dt.date) -> bool:
     return has_facts(settings.database_url, business_date)
 
 
+def backfill_requests(settings: Settings) -> list[dict[str, Any]]:
+    """Nights that have to be run again since facts came after them, each with what settles it."""
+    from lifecycle.adapters.operations import backfill_requests
+
+    return [
+        row | {"command": BACKFILL.format(day=row["business_date"])}
+        for row in backfill_requests(settings.database_url)
+    ]
+
+
 def status(settings: Settings) -> dict[str, Any]:
     """Health of the platform's parts and, when the database answers, the operations numbers."""
     from dataclasses import asdict
@@ -724,12 +740,23 @@ def status(settings: Settings) -> dict[str, Any]:
     return asdict(platform.status(settings.home)) | operations(settings)
 
 
-def known_before(row: dict[str, Any]) -> Any:
+def known_before(settings: Settings, row: dict[str, Any]) -> Any:
     """What an alert's rule knew: the client's state, or for a nightly alert the facility's move."""
+    from lifecycle.adapters.event_log import PostgresEventLog
+    from lifecycle.alerts.decide import decider
+    from lifecycle.alerts.late import decode_late_fact, known_before
     from lifecycle.alerts.nightly import decode_move
+    from lifecycle.alerts.rules import parse_rules
     from lifecycle.clients.state import STATE_VERSION, decode_state, version_of
 
     before = row["state_before"]
+    if row["origin"] == "LATE":
+        fact, rules = decode_late_fact(before), decider(parse_rules(row["rule_set"]))
+        log = PostgresEventLog(settings.database_url)
+        try:
+            return _named(fact) | {"state": _named(known_before(fact, log.history, rules))}
+        finally:
+            log.close()
     if row["origin"] != "STREAM":
         return _named(decode_move(before))
     if version_of(before) != STATE_VERSION:
@@ -742,7 +769,7 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
     from lifecycle.adapters.event_log import PostgresEventLog
     from lifecycle.alerts.decide import decider
     from lifecycle.alerts.rules import parse_rules
-    from lifecycle.proof import alert_differences, rebuild, replay_nightly
+    from lifecycle.proof import alert_differences, rebuild, replay_late, replay_nightly
 
     client = None
     if alert is not None:
@@ -755,9 +782,11 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
             rule_sets = {name: parse_rules(text) for name, text in log.rule_sets().items()}
             rules = {name: decider(rule_set) for name, rule_set in rule_sets.items()}
             again = rebuild(log.facts(client), rules).alerts
-            nightly_stored = log.nightly_alerts(client)
+            nightly_stored, late_stored = log.nightly_alerts(client), log.late_alerts(client)
             again |= replay_nightly(nightly_stored, rule_sets)
-            stored = log.alerts(client) | {a.alert_id: a for a, _ in nightly_stored}
+            again |= replay_late(late_stored, log.history, rules)
+            stored = log.alerts(client)
+            stored |= {a.alert_id: a for a, _ in (*nightly_stored, *late_stored)}
     finally:
         log.close()
     if alert is not None:
@@ -920,6 +949,9 @@ def _release(
         limits=accepts,
         breaker=Breaker(accepts),
         now=now,
+        # An orphan came before it was put into quarantine: it had waited for what it refers to.
+        came=record["quarantined_at"]
+        - (accepts.orphan_age if record["reason"] == "ORPHANED" else dt.timedelta()),
     )
     store = _ingest_store(settings, rule_set, "release")
     try:

@@ -35,10 +35,6 @@ _COLUMN_OF_REASON = {
 }
 
 
-LATE = dt.timedelta(hours=24)
-"""A fact that is older when it arrives is counted as late; a replay of history is not."""
-
-
 class Prepared(msgspec.Struct, frozen=True):
     """A micro-batch after decoding and the gate, before anything is stored."""
 
@@ -62,12 +58,14 @@ def prepare(
     limits: Limits,
     breaker: Breaker,
     now: dt.datetime,
+    came: dt.datetime | None = None,
 ) -> Prepared:
     """Decode and judge. Records behind the point where a partition stops are left out.
 
-    Raises GateFailed when the gate could not vouch for the batch.
+    `came` is when the records arrived, if that was not `now`: how long they lay in quarantine does
+    not make their facts late. Raises GateFailed when the gate could not vouch for the batch.
     """
-    events, identities, refused = _decode_all(records, limits, now)
+    events, identities, refused = _decode_all(records, limits, now, came or now)
     stops = breaker.stops(records, refused)
     if stops:
         kept = [i for i, r in enumerate(records) if i <= _last(stops, r, i)]
@@ -75,7 +73,7 @@ def prepare(
         events = {n: events[i] for n, i in enumerate(kept) if i in events}
         identities = {n: identities[i] for n, i in enumerate(kept) if i in identities}
         refused = {n: refused[i] for n, i in enumerate(kept) if i in refused}
-    columns = raw_columns(refused, len(records)) | _whole(events, identities, len(records), now)
+    columns = raw_columns(refused, len(records)) | _whole(events, identities, len(records))
     verdict = gate.check("raw", columns, len(records))
     return Prepared(
         records,
@@ -101,14 +99,13 @@ def raw_columns(refused: Mapping[int, InvalidEvent], rows: int) -> dict[str, Seq
 
 
 def _whole(
-    events: Mapping[int, Event], identities: Mapping[int, Identity], rows: int, now: dt.datetime
+    events: Mapping[int, Event], identities: Mapping[int, Identity], rows: int
 ) -> dict[str, Sequence[Any]]:
     """Columns that say something about the batch as a whole; a refused row is told by its place."""
     on_time, in_sequence = [True] * rows, [True] * rows
     last: dict[str, int] = {}
-    late = now - LATE
     for i, event in events.items():
-        if event.time < late and not event.source.startswith("/replay/"):
+        if event.late:
             on_time[i] = False
         if event.sequence:
             before = last.get(event.client_id, event.sequence)
@@ -137,7 +134,7 @@ def _last(stops: Mapping[Place, tuple[int, Stop]], record: Record, position: int
 
 
 def _decode_all(
-    records: Sequence[Record], limits: Limits, now: dt.datetime
+    records: Sequence[Record], limits: Limits, now: dt.datetime, came: dt.datetime
 ) -> tuple[dict[int, Event], dict[int, Identity], dict[int, InvalidEvent]]:
     """Position in the batch -> event and its identity, and position -> why it was refused."""
     events: dict[int, Event] = {}
@@ -149,10 +146,13 @@ def _decode_all(
         limits.earliest.date(),
         (now + limits.book_ahead).date(),
     )
+    late = came - limits.late
     for i, record in enumerate(records):
         try:
             event = decode(record.value, record.key, record.topic, record.partition, record.offset)
             _check_clocks(event, window)
+            if event.time < late and not event.source.startswith(limits.history):
+                event = msgspec.structs.replace(event, late=True)
         except InvalidEvent as error:
             refused[i] = error
         else:

@@ -19,6 +19,10 @@ class Limits(msgspec.Struct, frozen=True):
     book_ahead: dt.timedelta
     """How far a business date may run ahead of the consumer's clock. It moves the watermark that
     later facts are measured by, so one bad date would make a client's facts late for years."""
+    late: dt.timedelta
+    """A fact whose event time is longer ago when it arrives is late: the night decides on it."""
+    history: tuple[str, ...]
+    """What the CloudEvents source of a replay of history begins with: its facts are not late."""
     orphan_age: dt.timedelta
     """How long a fact may wait for what it refers to."""
     bad_run: int
@@ -34,6 +38,8 @@ def limits(figures: Mapping[str, Any]) -> Limits:
         earliest=dt.datetime.fromisoformat(figures["event_time_earliest"]),
         future=dt.timedelta(seconds=figures["future_seconds"]),
         book_ahead=dt.timedelta(days=figures["business_date_ahead_days"]),
+        late=dt.timedelta(hours=figures["late_hours"]),
+        history=tuple(figures["history_sources"]),
         orphan_age=dt.timedelta(hours=figures["orphan_hours"]),
         bad_run=figures["breaker_run"],
         bad_share=float(figures["breaker_share"]),

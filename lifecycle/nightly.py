@@ -18,6 +18,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pyarrow as pa
 
+from lifecycle.alerts.alert import Alert
+from lifecycle.alerts.decide import decider
+from lifecycle.alerts.late import (
+    LateAlert,
+    LateFact,
+    decide_late,
+    decode_late_fact,
+    encode_late_fact,
+)
 from lifecycle.alerts.nightly import (
     UNSEEN,
     Classified,
@@ -27,6 +36,7 @@ from lifecycle.alerts.nightly import (
     decode_move,
     encode_move,
 )
+from lifecycle.alerts.owners import ROLES
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.facts import Facts, end_of
 from lifecycle.clients.profile import ATTRIBUTES, METHOD_VERSION, profile
@@ -44,6 +54,7 @@ SEAL_ROWS = 50_000
 SEAL_APPENDS_MAX = 100_000
 
 CANDIDATES = "alert_candidate"
+LATE_CANDIDATES = "late_alert_candidate"
 
 
 @dataclass(frozen=True)
@@ -123,7 +134,8 @@ def _seal(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     for number, chunk in enumerate(night.store.facts(seal, SEAL_ROWS)):
         night.lake.append(chunk, seal.seal_id, seal.seal_id * SEAL_APPENDS_MAX + number)
         rows += len(chunk)
-    night.store.close_seal(seal, rows, night.now())
+    late_days = dt.timedelta(days=night.rules.parameters["late_days"].value)
+    night.store.close_seal(seal, rows, night.now(), late_days)
     return rows, None
 
 
@@ -290,16 +302,31 @@ def _score_checks(
 def _alerts(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     moves = _moves(business_date, night)
     decided = [alert for move in moves for alert in decide_move(move, night.rules)]
+    late_facts = night.store.late_facts(business_date)
+    late = _news(decide_late(late_facts, night.store.history, decider(night.rules)), night)
+    judged = _alert_rows(moves, decided, late_facts, late)
     word = None
-    if moves:
-        verdict, _gate = _check("alert", _alert_checks(decided, moves, night), business_date, night)
+    if judged:
+        verdict, _gate = _check("alert", _alert_checks(judged, night), business_date, night)
         word = _word(verdict)
     rows = pa.table({
         "move": pa.array([encode_move(move).decode() for move in moves], pa.string()),
         "as_of": pa.array([business_date] * len(moves), pa.date32()),
     })
     night.lake.replace(CANDIDATES, rows, business_date)
-    return len(decided), word
+    facts = sorted({raised.fact for raised in late})
+    rows = pa.table({
+        "fact": pa.array([encode_late_fact(fact).decode() for fact in facts], pa.string()),
+        "as_of": pa.array([business_date] * len(facts), pa.date32()),
+    })
+    night.lake.replace(LATE_CANDIDATES, rows, business_date)
+    return len(decided) + len(late), word
+
+
+def _news(late: list[LateAlert], night: Nightly) -> list[LateAlert]:
+    """Those that nobody raised: not the stream, not a night before."""
+    raised = night.store.raised([alert.alert_key for alert, _ in late])
+    return [some for some in late if some.alert.alert_key not in raised]
 
 
 def _moves(business_date: dt.date, night: Nightly) -> list[Move]:
@@ -328,27 +355,55 @@ def _moves(business_date: dt.date, night: Nightly) -> list[Move]:
     return moves
 
 
-def _alert_checks(
-    decided: list[NightlyAlert], moves: list[Move], night: Nightly
-) -> dict[str, Sequence[Any]]:
-    """One row per facility that was looked at; what it raised is judged on its row."""
-    by_facility: dict[str, list[NightlyAlert]] = {move.facility_id: [] for move in moves}
-    for raised in decided:
-        by_facility[raised.move.facility_id].append(raised)
-    rows = list(by_facility.values())
+def _alert_rows(
+    moves: Sequence[Move],
+    decided: Sequence[NightlyAlert],
+    late_facts: Sequence[LateFact],
+    late: Sequence[LateAlert],
+) -> list[list[Alert]]:
+    """One row per facility and per late fact that was looked at: what it raised."""
+    rows: dict[str | LateFact, list[Alert]] = {move.facility_id: [] for move in moves}
+    rows |= {fact: [] for fact in late_facts}
+    for alert, move in decided:
+        rows[move.facility_id].append(alert)
+    for alert, fact in late:
+        rows[fact].append(alert)
+    return list(rows.values())
+
+
+def _alert_checks(rows: Sequence[Sequence[Alert]], night: Nightly) -> dict[str, Sequence[Any]]:
     return {
-        "ck_rule_known": [all(a.alert.rule_id in night.rules.rules for a in r) for r in rows],
-        "ck_owner": [all(a.alert.owner in ("RO", "RM", "RM+RO") for a in r) for r in rows],
-        "ck_evidence": [all(len(a.alert.evidence) > 0 for a in r) for r in rows],
-        "ck_unique": [len({a.alert.alert_key for a in r}) == len(r) for r in rows],
+        "ck_rule_known": [all(a.rule_id in night.rules.rules for a in r) for r in rows],
+        "ck_owner": [all(_may_own(a) for a in r) for r in rows],
+        "ck_evidence": [all(len(a.evidence) > 0 for a in r) for r in rows],
+        "ck_unique": [len({a.alert_key for a in r}) == len(r) for r in rows],
     }
+
+
+def _may_own(alert: Alert) -> bool:
+    """What a night finds is for risk and relationship managers; a late fact is for whoever the
+    stream would have told."""
+    roles = ROLES if alert.late else ("RO", "RM")
+    return set(alert.owner.split("+")) <= set(roles)
 
 
 def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     served = night.store.served_date()
-    if served is not None and served > business_date:
-        return 0, "newer served"  # a backfill never puts an older day before the people
     now = night.now()
+    facts = night.lake.read(LATE_CANDIDATES, business_date)["fact"].to_pylist()
+    late = decide_late(map(decode_late_fact, facts), night.store.history, decider(night.rules))
+    gate_result_id = night.store.last_gate("alert", business_date)
+    if served is not None and served > business_date:
+        # A backfill never puts an older day before the people; but the facts its seal brought in
+        # are no other night's.
+        night.store.raise_late(
+            late,
+            rules=night.rules,
+            gate_result_id=gate_result_id,
+            code_version=night.code_version,
+            now=now,
+        )
+        return 0, "newer served"
     derived_at = end_of(business_date, night.zone)
     moves = night.lake.read(CANDIDATES, business_date)["move"].to_pylist()
     alerts = [a for move in moves for a in decide_move(decode_move(move), night.rules)]
@@ -389,9 +444,9 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     night.store.publish(
         business_date,
         products,
-        alerts,
+        [*alerts, *late],
         rules=night.rules,
-        gate_result_id=night.store.last_gate("alert", business_date),
+        gate_result_id=gate_result_id,
         code_version=night.code_version,
         now=now,
     )

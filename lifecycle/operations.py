@@ -81,6 +81,7 @@ def snapshot(readings: Readings, figures: Mapping[str, Any]) -> Row:
                 ("outbox", {}),
                 ("nightly", None),
                 ("proof", None),
+                ("backfills", []),
                 ("publications", []),
             )
         },
@@ -144,6 +145,7 @@ def tiles(readings: Readings, books: Row, today: dt.date, figures: Mapping[str, 
         judge.nightly(),
         judge.proof(),
         judge.served(),
+        judge.backfills(),
         judge.outbox(),
     ]
 
@@ -360,6 +362,20 @@ class _Judge:
             "good",
             f"{len(rows)} products, none stale",
         )
+
+    def backfills(self) -> Tile:
+        name = ("backfills", "Backfills", "待补跑")
+        if self._numbers is None:
+            return self._unknown(*name)
+        rows = self._numbers["backfills"]
+        if not rows:
+            return self._tile(*name, 0, "good", "no night waits to be run again")
+        facts = sum(row["facts"] for row in rows)
+        note = (
+            f"nights that {facts:,} facts came too late for, the oldest "
+            f"{rows[0]['business_date']}: `lifecycle backfill list`"
+        )
+        return self._tile(*name, len(rows), "warn", note)
 
     def outbox(self) -> Tile:
         name = ("outbox", "Outbox", "待发布")

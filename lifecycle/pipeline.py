@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from lifecycle.alerts.alert import Alert, Repeat, evidence_rows
-from lifecycle.alerts.decide import Decider, decide
+from lifecycle.alerts.decide import Decider, decide, is_behind
 from lifecycle.breaker import Breaker
 from lifecycle.cache import Cache
 from lifecycle.clients.state import ClientState, introduces, waits_for
@@ -308,6 +308,8 @@ def _release(client_id: str, folded: _Folded, rules: Decider) -> None:
 
 def _apply(fact: Arrived, folded: _Folded, rules: Decider) -> None:
     before = folded.states[fact.event.client_id]
+    if not fact.event.late and is_behind(before, fact.event, rules):
+        fact = fact._replace(event=msgspec.structs.replace(fact.event, late=True))
     folded.states[fact.event.client_id], decisions = decide(before, fact.event, rules)
     folded.facts.append(fact)
     for decision in decisions:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+    from lifecycle.alerts.late import LateAlert, LateFact
     from lifecycle.alerts.nightly import NightlyAlert
     from lifecycle.alerts.rules import RuleSet
     from lifecycle.proof import Proof
@@ -320,7 +321,7 @@ class OffsetBook(Protocol):
 class LoggedFact(NamedTuple):
     """One row of the event log, with the rule set that was in force when it was decided.
 
-    `correction` and `waited` are what the pipeline knew of it beside its bytes (see Event)."""
+    `correction`, `waited` and `late` are what the pipeline knew of it beside its bytes (see Event)."""
 
     rules_hash: str
     topic: str
@@ -330,10 +331,11 @@ class LoggedFact(NamedTuple):
     payload: bytes
     correction: bool
     waited: bool
+    late: bool
 
 
 class LiveAlert(msgspec.Struct, frozen=True):
-    """What is stored of a stream alert and must be reproducible."""
+    """What is stored of an alert and must be reproducible."""
 
     alert_id: str
     decision: bytes
@@ -352,6 +354,9 @@ class EventLog(Protocol):
     def facts(self, client_id: str | None = None) -> Iterator[LoggedFact]:
         """Facts in arrival order, of one client or of all."""
 
+    def history(self, client_id: str, through_position: int) -> list[Event]:
+        """A client's facts up to a position in arrival order, none of them marked late."""
+
     def states(self) -> dict[str, bytes]:
         """client id -> stored state."""
 
@@ -360,6 +365,9 @@ class EventLog(Protocol):
 
     def nightly_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
         """Stored nightly alerts, each with the hash of its rule set; `state_before` is the move."""
+
+    def late_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
+        """Stored alerts of late facts, likewise; `state_before` names the fact (a LateFact)."""
 
     def rule_sets(self) -> dict[str, str]:
         """rules hash -> canonical content of every rule set that decided something."""
@@ -422,20 +430,34 @@ class NightlyStore(Protocol):
     def mark_stale(self, reason: str) -> None: ...
     def open_seal(self, business_date: dt.date, now: dt.datetime) -> Seal: ...
     def facts(self, seal: Seal, chunk: int) -> Iterator[list[tuple[int, Event]]]: ...
-    def close_seal(self, seal: Seal, rows: int, now: dt.datetime) -> None: ...
+    def close_seal(
+        self, seal: Seal, rows: int, now: dt.datetime, late_days: dt.timedelta
+    ) -> None: ...
     def seals_of(self, business_date: dt.date) -> list[int]: ...
     def hold(
         self, held: dict[int, tuple[str, str, str]], gate_result_id: int, now: dt.datetime
     ) -> None: ...
     def held(self) -> tuple[frozenset[int], frozenset[str]]: ...
     def decided(self) -> tuple[frozenset[int], frozenset[int]]: ...
+    def late_facts(self, business_date: dt.date) -> list[LateFact]: ...
+    def history(self, client_id: str, through_position: int) -> list[Event]: ...
+    def raised(self, alert_keys: Collection[str]) -> set[str]: ...
+    def raise_late(
+        self,
+        alerts: Sequence[LateAlert],
+        *,
+        rules: RuleSet,
+        gate_result_id: int,
+        code_version: str,
+        now: dt.datetime,
+    ) -> None: ...
     def served_stages(self) -> dict[str, dict[str, Any]]: ...
     def served_date(self) -> dt.date | None: ...
     def publish(
         self,
         business_date: dt.date,
         products: dict[str, Sequence[dict[str, Any]]],
-        alerts: Sequence[NightlyAlert],
+        alerts: Sequence[NightlyAlert | LateAlert],
         *,
         rules: RuleSet,
         gate_result_id: int,

@@ -13,6 +13,13 @@ import msgspec
 
 from lifecycle.alerts.alert import Alert, Repeat, canonical
 from lifecycle.alerts.decide import Decider, decide
+from lifecycle.alerts.late import (
+    History,
+    LateFact,
+    decide_late,
+    decode_late_fact,
+    encode_late_fact,
+)
 from lifecycle.alerts.nightly import decide_move, decode_move, encode_move
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.state import ClientState, encode_state, version_of
@@ -49,8 +56,10 @@ def rebuild(facts: Iterable[LoggedFact], rules: Mapping[str, Decider]) -> Rebuil
         event = decode(
             fact.payload, fact.client_id.encode(), fact.topic, fact.partition, fact.offset
         )
-        if fact.correction or fact.waited:
-            event = msgspec.structs.replace(event, correction=fact.correction, waited=fact.waited)
+        if fact.correction or fact.waited or fact.late:
+            event = msgspec.structs.replace(
+                event, correction=fact.correction, waited=fact.waited, late=fact.late
+            )
         before = states.get(fact.client_id) or ClientState(fact.client_id)
         states[fact.client_id], decisions = decide(before, event, rules[fact.rules_hash])
         events += 1
@@ -99,6 +108,24 @@ def compare(
     )
 
 
+def replay_late(
+    stored: Iterable[tuple[LiveAlert, str]], history: History, rules: Mapping[str, Decider]
+) -> dict[str, LiveAlert]:
+    """Alerts of late facts decided again from the log as the night saw it."""
+    facts: dict[str, set[LateFact]] = {}
+    ids = set()
+    for alert, rules_hash in stored:
+        facts.setdefault(rules_hash, set()).add(decode_late_fact(alert.state_before))
+        ids.add(alert.alert_id)
+    return {
+        decided.alert_id: _nightly(decided, encode_late_fact(fact))
+        for rules_hash, some in facts.items()
+        for decided, fact in decide_late(some, history, rules[rules_hash])
+        # A rule that is there now may raise more on the same fact than was raised then.
+        if decided.alert_id in ids
+    }
+
+
 def replay_nightly(
     stored: Iterable[tuple[LiveAlert, str]], rule_sets: Mapping[str, RuleSet]
 ) -> dict[str, LiveAlert]:
@@ -108,15 +135,12 @@ def replay_nightly(
         move = decode_move(alert.state_before)
         for decided, _ in decide_move(move, rule_sets[rules_hash]):
             if decided.alert_id == alert.alert_id:
-                again[alert.alert_id] = LiveAlert(
-                    decided.alert_id,
-                    canonical(decided),
-                    encode_move(move),
-                    1,
-                    decided.event_time,
-                    decided.value,
-                )
+                again[alert.alert_id] = _nightly(decided, encode_move(move))
     return again
+
+
+def _nightly(alert: Alert, decided_on: bytes) -> LiveAlert:
+    return LiveAlert(alert.alert_id, canonical(alert), decided_on, 1, alert.event_time, alert.value)
 
 
 def _state_differences(

@@ -27,7 +27,7 @@ def client_life(client: str, seed: int) -> list[Outgoing]:
     return [
         encode(
             sample(row, chance, client),
-            source="/samples",
+            source="/replay/samples",
             client_id=client,
             time=NOON + dt.timedelta(seconds=number),
             sequence=number + 1,

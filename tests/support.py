@@ -38,7 +38,7 @@ TABLES = (
     "proof facility_stage risk_score client_profile publication nightly_run seal alert_delivery "
     "alert_action alert outbox quarantine client_state event_log inbox micro_batch gate_result "
     "rule_set consumer_offset nightly_turn correction parked sequence_gap gap_decision quarantine_request offset_decision "
-    "inbox_horizon inbox_recalled"
+    "inbox_horizon inbox_recalled backfill_request"
 )
 
 
@@ -120,11 +120,16 @@ def disbursed(day: dt.date = DAY, client: str = "C1") -> Fact:
 
 
 def outgoing(
-    data: Fact, client: str = "C1", time: dt.datetime | None = None, sequence: int = 0
+    data: Fact,
+    client: str = "C1",
+    time: dt.datetime | None = None,
+    sequence: int = 0,
+    source: str = "/replay/test",
 ) -> Outgoing:
+    """Of a replay of history, unless told otherwise: the days of tests are long ago."""
     return encode(
         data,
-        source="/test",
+        source=source,
         client_id=client,
         time=time or at(data.business_date),
         sequence=sequence,
@@ -153,6 +158,8 @@ LIMITS = Limits(
     earliest=dt.datetime(1990, 1, 1, tzinfo=dt.UTC),
     future=dt.timedelta(minutes=5),
     book_ahead=dt.timedelta(days=15),
+    late=dt.timedelta(hours=24),
+    history=("/replay/",),
     orphan_age=dt.timedelta(hours=72),
     bad_run=100,
     bad_share=0.5,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lifecycle.events import Outgoing, encode, money_text
 from lifecycle.events.account import AccountOpened, Counterparty, Party, TransactionPosted
 
-SOURCE = "/benchmark"
+SOURCE = "/replay/benchmark"
 DUPLICATE_SHARE = 0.01
 BAD_SHARE = 0.005
 OVERDRAWN_SHARE = 0.012

@@ -22,7 +22,7 @@ EXISTS (SELECT FROM open_gap AS g WHERE g.client_id = a.client_id
 """What is not right about an alert's client now."""
 
 _COLUMNS = f"""
-alert_id::text AS alert_id, alert_key, origin, rule_id, rule_version, severity, client_id, entity,
+alert_id::text AS alert_id, alert_key, origin, late, rule_id, rule_version, severity, client_id, entity,
 owner, status, event_time, detected_at, value, unit, hit_count, last_seen, max_value, message_zh,
 message_en, evidence, {_STANDING}
 """

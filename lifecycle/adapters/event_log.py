@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg import IsolationLevel
+import msgspec
+from psycopg import Connection, IsolationLevel
 
 from lifecycle.adapters.postgres import connect
+from lifecycle.events import Event, decode
 from lifecycle.ports import LiveAlert, LoggedFact
 
 _ROWS_PER_FETCH = 5_000
@@ -34,8 +36,8 @@ class PostgresEventLog:
         with self._connection.cursor(name="facts") as cursor:
             cursor.itersize = _ROWS_PER_FETCH
             cursor.execute(
-                "SELECT batch_id, topic, partition, kafka_offset, client_id, payload, correction, waited "
-                f"FROM event_log {where} ORDER BY position",
+                "SELECT batch_id, topic, partition, kafka_offset, client_id, payload, correction,"
+                f" waited, late FROM event_log {where} ORDER BY position",
                 parameters,
             )
             for batch_id, *row in cursor:
@@ -66,8 +68,17 @@ class PostgresEventLog:
         )
         return {row[0]: LiveAlert(*row) for row in rows}
 
+    def history(self, client_id: str, through_position: int) -> list[Event]:
+        return read_history(self._connection, client_id, through_position)
+
     def nightly_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
-        where, parameters = _of_client(client_id, "origin = 'NIGHTLY'")
+        return self._alerts_of_nights("NIGHTLY", client_id)
+
+    def late_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
+        return self._alerts_of_nights("LATE", client_id)
+
+    def _alerts_of_nights(self, origin: str, client_id: str | None) -> list[tuple[LiveAlert, str]]:
+        where, parameters = _of_client(client_id, f"origin = '{origin}'")
         rows = self._connection.execute(
             "SELECT rules_hash, alert_id::text, decision, state_before, hit_count, last_seen, "
             f"max_value FROM alert {where}",
@@ -80,6 +91,22 @@ class PostgresEventLog:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def read_history(connection: Connection[Any], client_id: str, through_position: int) -> list[Event]:
+    """A client's facts up to a position in arrival order, none of them marked late."""
+    rows = connection.execute(
+        "SELECT topic, partition, kafka_offset, payload, correction, waited FROM event_log "
+        "WHERE client_id = %s AND position <= %s ORDER BY position",
+        (client_id, through_position),
+    )
+    facts = []
+    for topic, partition, offset, payload, correction, waited in rows:
+        event = decode(payload, client_id.encode(), topic, partition, offset)
+        if correction or waited:
+            event = msgspec.structs.replace(event, correction=correction, waited=waited)
+        facts.append(event)
+    return facts
 
 
 def _of_client(client_id: str | None, *conditions: str) -> tuple[str, tuple[str, ...]]:

@@ -163,6 +163,7 @@ _PARKED_COLUMNS = {
     "kafka_offset": "int8",
     "waits_for": "text",
     "correction": "bool",
+    "late": "bool",
     "quarantine_id": "int8",
     "payload": "bytea",
     "parked_at": "timestamptz",
@@ -203,6 +204,7 @@ _LOG_COLUMNS = {
     "payload": "bytea",
     "correction": "bool",
     "waited": "bool",
+    "late": "bool",
     "quarantine_id": "int8",
 }
 
@@ -380,7 +382,7 @@ class _Unit:
     def _parked(self, which: str, parameters: tuple[Any, ...]) -> list[Parked]:
         self._cursor.execute(
             "SELECT parked_id, client_id, topic, partition, kafka_offset, waits_for, correction, "
-            f"quarantine_id, payload, event_key FROM parked WHERE {which}",
+            f"late, quarantine_id, payload, event_key FROM parked WHERE {which}",
             parameters,
         )
         return [_parked_fact(*row) for row in self._cursor.fetchall()]
@@ -873,6 +875,7 @@ def _log_rows(batch: Batch, batch_id: int) -> Iterator[tuple[Any, ...]]:
             payload,
             e.correction,
             e.waited,
+            e.late,
             quarantine_id,
         )
 
@@ -889,6 +892,7 @@ def _parked_rows(batch: Batch) -> Iterator[tuple[Any, ...]]:
             e.offset,
             waits_for,
             e.correction,
+            e.late,
             quarantine_id,
             payload,
             batch.ingested_at,
@@ -903,12 +907,13 @@ def _parked_fact(
     offset: int,
     waits_for: str,
     correction: bool,
+    late: bool,
     quarantine_id: int | None,
     payload: bytes,
     key: bytes,
 ) -> Parked:
     event = decode(payload, client_id.encode(), topic, partition, offset)
-    event = msgspec.structs.replace(event, correction=correction, waited=True)
+    event = msgspec.structs.replace(event, correction=correction, waited=True, late=late)
     return Parked(Arrived(event, payload, key, quarantine_id), waits_for, parked_id)
 
 

@@ -146,7 +146,13 @@ class MemoryIngestStore:
                     payload,
                     event.correction,
                     event.waited,
+                    event.late,
                 )
+
+    def history(self, client_id: str, through_position: int) -> list[Event]:
+        """A position is the place in the log, counted from 1."""
+        facts = (fact.event for _, fact in self.log[:through_position])
+        return [msgspec.structs.replace(e, late=False) for e in facts if e.client_id == client_id]
 
     def states(self) -> dict[str, bytes]:
         return dict(self.state_bytes)
@@ -155,6 +161,9 @@ class MemoryIngestStore:
         return dict(self.raised)
 
     def nightly_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
+        return []
+
+    def late_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
         return []
 
     def rule_sets(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,9 +13,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from lifecycle.adapters import gate_results
+from lifecycle.adapters.event_log import read_history
 from lifecycle.adapters.ingest_store import INSERT_ALERT
 from lifecycle.adapters.postgres import connect
 from lifecycle.alerts.alert import canonical, evidence_rows
+from lifecycle.alerts.late import LateAlert, LateFact, encode_late_fact
 from lifecycle.alerts.nightly import NightlyAlert, encode_move
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.events import Event, decode
@@ -27,14 +29,47 @@ PRODUCTS = ("client_profile", "risk_score", "facility_stage")
 _ROWS_PER_FETCH = 5_000
 
 
-_UNSEALED = """
-SELECT position, topic, partition, kafka_offset, client_id, payload
+_OF_SEAL = """
   FROM event_log AS e
  WHERE position > %(after)s AND position <= %(through)s AND business_date <= %(day)s
    AND NOT EXISTS (SELECT 1 FROM seal AS s
                     WHERE s.seal_id < %(seal)s AND s.business_date >= e.business_date
                       AND s.through_position >= e.position)
- ORDER BY position
+"""
+_UNSEALED = f"""
+SELECT position, topic, partition, kafka_offset, client_id, payload {_OF_SEAL} ORDER BY position
+"""
+
+_SEALED_LATE = """
+SELECT e.client_id, s.through_position, encode(e.event_key, 'hex')
+  FROM seal AS s
+  JOIN event_log AS e ON e.late AND e.business_date <= s.business_date
+   AND e.position <= s.through_position
+   AND e.position > (SELECT coalesce(max(complete_through), 0) FROM seal AS b
+                      WHERE b.seal_id < s.seal_id)
+   AND NOT EXISTS (SELECT FROM seal AS b
+                    WHERE b.seal_id < s.seal_id AND b.business_date >= e.business_date
+                      AND b.through_position >= e.position)
+ WHERE s.business_date = %s AND s.written_at IS NOT NULL
+"""
+
+# A night that was run before these facts came has to be run again. One client in two seals counts
+# twice: it is a size, not a list.
+_REQUEST_BACKFILLS = f"""
+INSERT INTO backfill_request AS b (business_date, facts, clients, seal_id, requested_at)
+SELECT business_date, count(*), count(DISTINCT client_id), %(seal)s, %(now)s
+{_OF_SEAL} GROUP BY business_date
+ON CONFLICT (business_date) WHERE status = 'OPEN' DO UPDATE
+    SET facts = b.facts + excluded.facts, clients = b.clients + excluded.clients,
+        requested_at = excluded.requested_at
+"""
+
+# A night that was under way when facts were asked for may have missed them.
+_SETTLE_BACKFILL = """
+UPDATE backfill_request AS b SET status = 'DONE', done_at = %s
+  FROM nightly_run AS n
+ WHERE b.business_date = %s AND b.status = 'OPEN'
+   AND n.business_date = b.business_date AND n.started_at >= b.requested_at
 """
 
 
@@ -82,11 +117,14 @@ class NightlyStore:
         reason: str | None = None,
         equal: bool | None = None,
     ) -> None:
-        self._connection.execute(
-            "UPDATE nightly_run SET finished_at = %s, status = %s, reason = %s, equal = %s "
-            "WHERE business_date = %s",
-            (now, status, reason, equal, business_date),
-        )
+        with self._connection.transaction():
+            self._connection.execute(
+                "UPDATE nightly_run SET finished_at = %s, status = %s, reason = %s, equal = %s "
+                "WHERE business_date = %s",
+                (now, status, reason, equal, business_date),
+            )
+            if status == "PUBLISHED":
+                self._connection.execute(_SETTLE_BACKFILL, (now, business_date))
 
     def was_published(self, business_date: dt.date) -> bool:
         row = self._connection.execute(
@@ -160,15 +198,7 @@ class NightlyStore:
         """Facts of a seal in arrival order, in chunks of (position, event)."""
         with self._connection.transaction(), self._connection.cursor(name="sealed") as cursor:
             cursor.itersize = _ROWS_PER_FETCH
-            cursor.execute(
-                _UNSEALED,
-                {
-                    "after": seal.after_position,
-                    "through": seal.through_position,
-                    "day": seal.business_date,
-                    "seal": seal.seal_id,
-                },
-            )
+            cursor.execute(_UNSEALED, _within(seal, seal.business_date))
             rows: list[tuple[int, Event]] = []
             for position, topic, partition, offset, client, payload in cursor:
                 rows.append((position, decode(payload, client.encode(), topic, partition, offset)))
@@ -178,11 +208,19 @@ class NightlyStore:
             if rows:
                 yield rows
 
-    def close_seal(self, seal: Seal, rows: int, now: dt.datetime) -> None:
-        self._connection.execute(
-            "UPDATE seal SET rows = %s, written_at = %s WHERE seal_id = %s",
-            (rows, now, seal.seal_id),
-        )
+    def close_seal(self, seal: Seal, rows: int, now: dt.datetime, late_days: dt.timedelta) -> None:
+        """The seal is in the lake; ask for the nights it brought facts of that are out of reach."""
+        with self._connection.transaction():
+            self._connection.execute(
+                "UPDATE seal SET rows = %s, written_at = %s WHERE seal_id = %s",
+                (rows, now, seal.seal_id),
+            )
+            # What no night was published for yet has nothing to be built again.
+            served = self.served_date()
+            if served is not None:
+                out_of_reach = seal.business_date - late_days - dt.timedelta(days=1)
+                day = min(served, out_of_reach)
+                self._connection.execute(_REQUEST_BACKFILLS, _within(seal, day) | {"now": now})
 
     def seals_of(self, business_date: dt.date) -> list[int]:
         """Ids of all written seals of a date."""
@@ -253,6 +291,24 @@ class NightlyStore:
         )
         return frozenset(position for (position,) in rows)
 
+    # --- late facts ---------------------------------------------------------------------------
+
+    def late_facts(self, business_date: dt.date) -> list[LateFact]:
+        """The late facts that the seals of a date brought in."""
+        rows = self._connection.execute(_SEALED_LATE, (business_date,))
+        return [LateFact(*row) for row in rows]
+
+    def history(self, client_id: str, through_position: int) -> list[Event]:
+        """A client's facts up to a position in arrival order, none of them marked late."""
+        return read_history(self._connection, client_id, through_position)
+
+    def raised(self, alert_keys: Collection[str]) -> set[str]:
+        """Those of these keys that an alert has already."""
+        rows = self._connection.execute(
+            "SELECT alert_key FROM alert WHERE alert_key = ANY(%s)", (list(alert_keys),)
+        )
+        return {key for (key,) in rows}
+
     # --- products -----------------------------------------------------------------------------
 
     def served_stages(self) -> dict[str, dict[str, Any]]:
@@ -270,7 +326,7 @@ class NightlyStore:
         self,
         business_date: dt.date,
         products: dict[str, Sequence[dict[str, Any]]],
-        alerts: Sequence[NightlyAlert],
+        alerts: Sequence[NightlyAlert | LateAlert],
         *,
         rules: RuleSet,
         gate_result_id: int,
@@ -288,25 +344,24 @@ class NightlyStore:
                     "published_at = excluded.published_at, stale = false, stale_reason = NULL",
                     (product, business_date, now),
                 )
-            cursor.execute(
-                "INSERT INTO rule_set (rules_hash, content) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                (rules.hash, rules.content),
-            )
-            cursor.execute("SELECT client_id FROM degraded_client")
-            degraded = {client for (client,) in cursor.fetchall()}
-            for raised in alerts:
-                _raise(
-                    cursor,
-                    raised,
-                    gate_result_id,
-                    code_version,
-                    now,
-                    degraded=raised.alert.client_id in degraded,
-                )
+            _raise_all(cursor, alerts, rules, gate_result_id, code_version, now)
             cursor.execute(
                 "UPDATE nightly_run SET published = true WHERE business_date = %s",
                 (business_date,),
             )
+
+    def raise_late(
+        self,
+        alerts: Sequence[LateAlert],
+        *,
+        rules: RuleSet,
+        gate_result_id: int,
+        code_version: str,
+        now: dt.datetime,
+    ) -> None:
+        """Raise alerts of a night that publishes nothing."""
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            _raise_all(cursor, alerts, rules, gate_result_id, code_version, now)
 
     def record_proof(self, proof: Proof, business_date: dt.date | None, now: dt.datetime) -> None:
         self._connection.execute(
@@ -324,9 +379,38 @@ class NightlyStore:
         )
 
 
+def _within(seal: Seal, day: dt.date) -> dict[str, Any]:
+    """Parameters for the facts of a seal with business date up to a day."""
+    return {
+        "after": seal.after_position,
+        "through": seal.through_position,
+        "day": day,
+        "seal": seal.seal_id,
+    }
+
+
+def _raise_all(
+    cursor: psycopg.Cursor[Any],
+    alerts: Sequence[NightlyAlert | LateAlert],
+    rules: RuleSet,
+    gate_result_id: int,
+    code_version: str,
+    now: dt.datetime,
+) -> None:
+    cursor.execute(
+        "INSERT INTO rule_set (rules_hash, content) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (rules.hash, rules.content),
+    )
+    cursor.execute("SELECT client_id FROM degraded_client")
+    degraded = {client for (client,) in cursor.fetchall()}
+    for raised in alerts:
+        is_degraded = raised.alert.client_id in degraded
+        _raise(cursor, raised, gate_result_id, code_version, now, degraded=is_degraded)
+
+
 def _raise(
     cursor: psycopg.Cursor[Any],
-    raised: NightlyAlert,
+    raised: NightlyAlert | LateAlert,
     gate_result_id: int,
     code_version: str,
     now: dt.datetime,
@@ -336,11 +420,13 @@ def _raise(
     alert = raised.alert
     row = {
         **msgspec.structs.asdict(alert),
-        "origin": "NIGHTLY",
+        "origin": "LATE" if isinstance(raised, LateAlert) else "NIGHTLY",
         "detected_at": now,
         "evidence": json.dumps(evidence_rows(alert.evidence)),
         "decision": canonical(alert),
-        "state_before": encode_move(raised.move),
+        "state_before": encode_late_fact(raised.fact)
+        if isinstance(raised, LateAlert)
+        else encode_move(raised.move),
         "gate_result_id": gate_result_id,
         "code_version": code_version,
     }

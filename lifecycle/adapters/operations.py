@@ -109,6 +109,11 @@ SELECT proved_at, business_date, equal, clients, events, alerts
   FROM proof ORDER BY proof_id DESC LIMIT 1
 """
 
+_BACKFILLS = """
+SELECT business_date, facts, clients, seal_id, requested_at
+  FROM backfill_request WHERE status = 'OPEN' ORDER BY business_date
+"""
+
 
 def read(database_url: str, now: dt.datetime, zone: ZoneInfo) -> Row:
     """All numbers as of one moment. Raises NotRunning when the database does not answer."""
@@ -137,6 +142,7 @@ def read(database_url: str, now: dt.datetime, zone: ZoneInfo) -> Row:
                     cursor, "SELECT max(published_at) AS value FROM publication"
                 ),
                 "proof": _row(cursor, _PROOF),
+                "backfills": _rows(cursor, _BACKFILLS),
                 "publications": _rows(
                     cursor,
                     "SELECT product, as_of, published_at, stale, stale_reason FROM publication "
@@ -154,6 +160,12 @@ def has_facts(database_url: str, business_date: dt.date) -> bool:
             "SELECT EXISTS (SELECT FROM event_log WHERE business_date = %s)", (business_date,)
         ).fetchone()
         return bool(found and found[0])
+
+
+def backfill_requests(database_url: str) -> list[Row]:
+    """Business dates whose night has to be run again, oldest first."""
+    with unavailable(), connect(database_url, row_factory=dict_row) as connection:
+        return connection.execute(_BACKFILLS).fetchall()  # type: ignore[return-value]
 
 
 def waiting_alerts(database_url: str) -> int:

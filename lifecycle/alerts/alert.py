@@ -34,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
     """What the message texts of the rule name."""
 
 
-class Alert(msgspec.Struct, frozen=True):
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     """An alert as it was decided. Its canonical JSON is stored and must be reproducible."""
 
     alert_id: str
@@ -52,6 +52,8 @@ class Alert(msgspec.Struct, frozen=True):
     message_zh: str
     message_en: str
     evidence: tuple[Source, ...]
+    late: bool = False
+    """Raised by the night on a fact that came too late for the stream."""
 
 
 class Repeat(msgspec.Struct, frozen=True):

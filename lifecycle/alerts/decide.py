@@ -54,13 +54,13 @@ def decider(rule_set: RuleSet) -> Decider:
 
 
 def decide(state: ClientState, event: Event, rules: Decider) -> tuple[ClientState, list[Decision]]:
-    """The state after the fact, and what the rules decided on it.
+    """The state after the fact, and what the rules decided on it; of a late fact, nothing.
 
     The first fact ever seen may be any type: `state` of a new client is ClientState(client_id).
     """
     after = fold(state, event)
     decisions: list[Decision] = []
-    if is_late(state, event, rules):
+    if event.late:
         return after, decisions
     for rule, function in rules.by_fact[type(event.data)]:
         finding = function(after, event, rule)
@@ -70,11 +70,11 @@ def decide(state: ClientState, event: Event, rules: Decider) -> tuple[ClientStat
     return after, decisions
 
 
-def is_late(state: ClientState, event: Event, rules: Decider) -> bool:
-    """Whether the client's topic has moved on so far that the fact belongs to the nightly rules.
+def is_behind(state: ClientState, event: Event, rules: Decider) -> bool:
+    """Whether the client's topic has moved on so far that the fact is late, whatever the clock says.
 
-    Measured in event time, against what was folded before: the answer is the same in the stream,
-    in a replay of years ago and in the proof.
+    Measured in event time, against what was folded before: so it also holds for a replay of years
+    ago, whose facts are never late by the clock.
     """
     if event.waited:
         return False

@@ -6,6 +6,7 @@ import typer
 
 from lifecycle.commands import (
     alerts,
+    backfill,
     bench,
     client,
     gaps,
@@ -30,6 +31,7 @@ for module in (
     watch,
     source,
     night,
+    backfill,
     client,
     alerts,
     quarantine,

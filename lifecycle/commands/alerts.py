@@ -86,13 +86,14 @@ def close(alert: AlertId, reason: Why, actor: Who, as_json: AsJson = False) -> N
 
 def explain(alert: AlertId, as_json: AsJson = False) -> None:
     """Why an alert was raised and what was known then: facts, state, rule, gate, consents."""
-    with app.alerts(settings.load()) as store:
+    config = settings.load()
+    with app.alerts(config) as store:
         row = store.show(alert)
         facts = [json.loads(payload) for payload in store.facts(row["evidence"])]
     explained = _readable(row) | {
         "facts": facts,
         "rule": json.loads(row["rule_set"])["rules"][row["rule_id"]],
-        "known_before": app.known_before(row),
+        "known_before": app.known_before(config, row),
         "gate": {
             "gate_result_id": row["gate_result_id"],
             "stage": row["gate_stage"],

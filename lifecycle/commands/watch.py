@@ -54,6 +54,12 @@ def _print_standing(now: dict[str, Any]) -> None:
             highlight=False,
             markup=False,
         )
+    if now["backfills"]:
+        out.print(
+            f"backfill {len(now['backfills']):,} nights have to be run again since "
+            f"{now['backfills'][0]['requested_at']}: `lifecycle backfill list`",
+            highlight=False,
+        )
     for row in now["quarantine"]:
         out.print(
             f"held     {row['rows']:,} records by gate {row['stage']}: {row['reason']}, since "

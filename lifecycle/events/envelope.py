@@ -90,6 +90,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """Whether the fact replaces an earlier one of the same business key."""
     waited: bool = False
     """Whether it was held back: by what it refers to, or in quarantine. Not the producer's delay."""
+    late: bool = False
+    """Whether it came too late for the stream's rules: the night decides on it."""
 
 
 class InvalidEvent(ValueError):

@@ -52,7 +52,7 @@ def _life(chance: random.Random, client: str, number: int) -> Iterator[Outgoing]
         nonlocal count
         count += 1
         time = dt.datetime.combine(FIRST_DAY, dt.time(1), dt.UTC) + dt.timedelta(minutes=minute)
-        return encode(fact, source="/chaos", client_id=client, time=time, sequence=count)
+        return encode(fact, source="/replay/chaos", client_id=client, time=time, sequence=count)
 
     yield out(
         AccountOpened(

@@ -265,6 +265,22 @@ def test_a_chain_of_waiting_facts_is_released_together(kit: Kit, rules: Decider)
     assert len(take(kit, rules, [last]).facts) == 3
 
 
+def test_a_fact_that_waited_is_as_late_as_it_was_when_it_came(kit: Kit, rules: Decider) -> None:
+    kit.book.create_offsets(GROUP, {PLACE: 0})
+    late = outgoing(posted(1, balance_after="-9.00"), source="/core")
+    history = outgoing(posted(2, balance_after="-8.00"))
+    take(kit, rules, records([late, history]))
+    batch = take(kit, rules, [Record(PLACE[0], 0, 2, b"C1", outgoing(opened()).value)])
+    assert [fact.event.late for fact in batch.facts] == [False, True, False]
+    (raised,) = batch.alerts
+    assert raised.alert.evidence[0].event_id == history.id
+    with kit.log.snapshot():
+        assert [fact.late for fact in kit.log.facts()] == [False, True, False]
+        assert [event.late for event in kit.log.history("C1", 2)] == [False, False]
+        rebuilt = rebuild(kit.log.facts(), {rules.rules_hash: rules})
+        assert compare(rebuilt, kit.log.states(), kit.log.alerts()).equal
+
+
 def test_an_orphan_goes_to_quarantine_and_is_forgotten(kit: Kit, rules: Decider) -> None:
     kit.book.create_offsets(GROUP, {PLACE: 0})
     out = outgoing(posted())
@@ -423,9 +439,9 @@ def test_two_versions_in_one_batch(kit: Kit, rules: Decider) -> None:
 def test_a_gap_in_a_sequence_opens_and_closes(kit: Kit, rules: Decider) -> None:
     kit.book.create_offsets(GROUP, {PLACE: 0})
     outs = [outgoing(opened(), sequence=1), outgoing(posted(1), sequence=3)]
-    assert take(kit, rules, records(outs)).gaps == {("C1", "/test"): 1}
+    assert take(kit, rules, records(outs)).gaps == {("C1", "/replay/test"): 1}
     late = Record(PLACE[0], 0, 2, b"C1", outgoing(posted(2), sequence=2).value)
-    assert take(kit, rules, [late]).gaps == {("C1", "/test"): 0}
+    assert take(kit, rules, [late]).gaps == {("C1", "/replay/test"): 0}
 
 
 def test_an_alert_leaves_with_whether_its_client_is_degraded(kit: Kit, rules: Decider) -> None:

@@ -15,7 +15,7 @@ from tests.integration.test_quarantine import answer, as_sent, lifecycle, take_i
 from tests.support import insert_alert, opened, outgoing, posted, query
 
 pytestmark = pytest.mark.integration
-SOURCE = "/test"
+SOURCE = "/replay/test"
 
 
 @pytest.fixture

@@ -88,14 +88,50 @@ def test_every_way_down_restores_what_the_way_up_changed(other: str) -> None:
             return connection.execute(query).fetchall()
 
     shapes = {}
-    for revision in ("0001", "0002", "0003", "0004", "0005", "head"):
+    for revision in ("0001", "0002", "0003", "0004", "0005", "0006", "head"):
         to(other, revision)
         shapes[revision] = ask(SHAPE)
     ask(HELD)
-    for revision in ("0005", "0004", "0003", "0002", "0001"):
+    for revision in ("0006", "0005", "0004", "0003", "0002", "0001"):
         to(other, revision, "downgrade")
         assert ask(SHAPE) == shapes[revision], revision
     kept = ask("SELECT kafka_offset, reason, gate_result_id FROM quarantine ORDER BY 1")
     assert kept == [(0, "ORPHANED", 0), (1, "SCHEMA", 1)]
     to(other, "head")
     assert ask(SHAPE) == shapes["head"]
+
+
+RULE_SET = '{"parameters": {"alert_lateness_days": {"value": 1}}}'
+FACT = (
+    "INSERT INTO event_log (event_key, event_id, source, type, subject, client_id, time, "
+    "recordedtime, business_date, topic, partition, kafka_offset, batch_id, payload, waited) "
+    "SELECT %s::bytea, 'e', '/core', 't', 's', 'C1', now(), now(), %s::date, %s, 0, 0, batch_id, 'x', %s "
+    "FROM micro_batch RETURNING 1"
+)
+
+
+def test_facts_that_were_behind_their_topic_are_marked_late(other: str) -> None:
+    account, credit = "bank.account.v1", "bank.credit.v1"
+    to(other, "0005")
+    with psycopg.connect(other, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO rule_set (rules_hash, content) VALUES ('h', %s)", (RULE_SET,)
+        )
+        connection.execute(
+            "INSERT INTO micro_batch (consumer, ingested_at, rules_hash, code_version, gate_result_id)"
+            " VALUES ('c', now(), 'h', '0', 1)"
+        )
+        for key, day, topic, waited in (
+            ("first", "2026-03-10", account, False),
+            ("other topic", "2026-03-01", credit, False),
+            ("a day behind", "2026-03-09", account, False),
+            ("behind", "2026-03-08", account, False),
+            ("waited", "2026-03-08", account, True),
+            ("newest", "2026-03-11", account, False),
+            ("behind the newest", "2026-03-09", account, False),
+        ):
+            connection.execute(FACT, (key, day, topic, waited))
+    to(other, "head")
+    with psycopg.connect(other, autocommit=True) as connection:
+        late = connection.execute("SELECT event_key FROM event_log WHERE late ORDER BY position")
+        assert [bytes(key).decode() for (key,) in late] == ["behind", "behind the newest"]

@@ -69,6 +69,7 @@ def numbers(**changes: Any) -> dict[str, Any]:
             "alerts": 0,
             "proved_at": ago(hours=1),
         },
+        "backfills": [],
         "publications": [{"product": "risk_score", "as_of": dt.date(2026, 3, 1), "stale": False}],
     }
     return copy.deepcopy(healthy) | changes
