@@ -23,6 +23,7 @@ from lifecycle.platform import airflow, database
 from lifecycle.platform.address import Address
 from lifecycle.platform.parts import layout, with_dependencies
 from lifecycle.platform.supervisor import sweep
+from lifecycle.settings import LOOPBACK
 
 MEMORY_GB_NEEDED = 3
 DISK_GB_NEEDED = 2
@@ -108,9 +109,19 @@ def status(home: Path) -> PlatformStatus:
     return PlatformStatus(
         healthy=alive and bool(parts) and all(p["healthy"] for p in parts.values()),
         parts=parts,
-        urls={"airflow": address.airflow_url},
+        urls={"airflow": address.airflow_url, **_metrics(address)},
         log_in={"user": "admin", "passwords": str(address.passwords)},
     )
+
+
+def _metrics(address: Address) -> dict[str, str]:
+    """Consumer -> where it answers Prometheus."""
+    return {
+        addresses.numbered(
+            "consumer", number
+        ): f"http://{LOOPBACK}:{address.metrics_port(number)}/metrics"
+        for number in range(1, address.consumers + 1)
+    }
 
 
 @contextmanager

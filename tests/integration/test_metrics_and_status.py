@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,7 +23,7 @@ from consumers.metrics import Metrics
 from consumers.relay import producer_for, send
 from lifecycle import app
 from lifecycle.ports import OutboxMessage
-from lifecycle.settings import LOOPBACK, Settings
+from lifecycle.settings import LOOPBACK, ROOT, Settings
 from tests.support import missed, opened, outgoing, posted, query, received, wait_for
 
 pytestmark = pytest.mark.integration
@@ -61,6 +62,8 @@ def scraped(port: int) -> dict[str, dict[tuple[str, ...], float]]:
     with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=10) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     assert {f.name for f in Metrics().registry.collect()} < {f.name for f in families}
+    page = re.findall(r"^\| `(\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    assert sorted(name.removesuffix("_total") for name in page) == sorted(f.name for f in families)
     assert all(family.documentation for family in families)
     found: dict[str, dict[tuple[str, ...], float]] = {}
     for sample in chain.from_iterable(family.samples for family in families):
