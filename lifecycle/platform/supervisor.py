@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -131,6 +132,7 @@ class Watched:
             self._start_due = float("inf")
             self.part.mark_done(self._address)
             return
+        _end_children(self.part, self._address)
         if self._healthy_since and time.monotonic() - self._healthy_since > STABLE_SECONDS:
             self._failures = 0
         self._healthy_since = None
@@ -190,6 +192,15 @@ def _write_status(address: Address, watched: list[Watched], before: str) -> str:
     return text
 
 
+def _end_children(part: Part, address: Address) -> None:
+    """Kill what a part left behind when it was killed: the workers of Airflow's scheduler would keep
+    its port, and with its inherited connection its locks in the database."""
+    for process in psutil.process_iter():
+        if _belongs(process, address, part.name):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
 def sweep(address: Address) -> int:
     """End every process that carries this platform's instance mark; return how many there were."""
     left = [p for p in psutil.process_iter() if _belongs(p, address) and p.pid != os.getpid()]
@@ -202,9 +213,13 @@ def sweep(address: Address) -> int:
     return len(left)
 
 
-def _belongs(process: psutil.Process, address: Address) -> bool:
+def _belongs(process: psutil.Process, address: Address, part: str | None = None) -> bool:
     try:
-        return process.environ().get("LIFECYCLE_INSTANCE") == address.instance
+        environment = process.environ()
+        return environment.get("LIFECYCLE_INSTANCE") == address.instance and part in (
+            None,
+            environment.get("LIFECYCLE_PART"),
+        )
     except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess, OSError):
         return False
 

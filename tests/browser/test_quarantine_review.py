@@ -3,6 +3,7 @@ nothing happens."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -67,6 +68,7 @@ def _asked(configured: Settings, request_id: int) -> str:
         return any(t["dag_run_id"] == run and t["state"] != "running" for t in asked)
 
     wait_for(waits, 120, "the question waits")
+    time.sleep(1)  # no person answers while the process that asked is still going away
     return run
 
 
