@@ -43,16 +43,21 @@ def result(test: str, doc: str | None, outcome: str, seconds: float) -> Result |
     )
 
 
-def table(results: Iterable[Result], *, events: int, seed: int) -> str:
-    """Markdown, one row a test function, by number."""
+HEAD = [
+    "| # | fault | injected | expected | events | seed | result | s |",
+    "|---|---|---|---|---|---|---|---|",
+]
+_LINE = re.compile(r"^\| (\d+) \| ([\w ]+) \|.*$", re.MULTILINE)
+
+
+def table(results: Iterable[Result], before: str, *, events: int, seed: int) -> str:
+    """Markdown, one row a test function, by number; faults that were not run keep their row of the
+    table `before`."""
     tests: dict[tuple[int, str], list[Result]] = {}
     for row in results:
         tests.setdefault((row.number, row.name), []).append(row)
-    lines = [
-        "| # | fault | injected | expected | events | seed | result | s |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for (number, name), rows in sorted(tests.items()):
+    lines = {(int(m[1]), m[2]): m[0] for m in _LINE.finditer(before)}
+    for (number, name), rows in tests.items():
         cells = [
             str(number),
             name,
@@ -63,8 +68,8 @@ def table(results: Iterable[Result], *, events: int, seed: int) -> str:
             _together(rows),
             f"{sum(row.seconds for row in rows):.0f}",
         ]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+        lines[number, name] = "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "\n".join([*HEAD, *(line for _, line in sorted(lines.items()))])
 
 
 def _together(rows: Sequence[Result]) -> str:
@@ -79,6 +84,6 @@ def write(results: Iterable[Result], *, events: int, seed: int) -> None:
     """Put the table between the markers of the page."""
     text = PAGE.read_text(encoding="utf-8")
     head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    rows = table(results, events=events, seed=seed)
+    before, tail = rest.split(END)
+    rows = table(results, before, events=events, seed=seed)
     PAGE.write_text(f"{head}{BEGIN}\n{rows}\n{END}{tail}", encoding="utf-8")

@@ -21,6 +21,7 @@ import yaml
 from deltalake import DeltaTable
 
 from lifecycle import platform, settings
+from lifecycle.alerts.dispatch import SWEEP_MESSAGES_MAX
 from lifecycle.events.client import ClientRegistered
 from lifecycle.platform.airflow import COMPONENTS
 from lifecycle.settings import ROOT
@@ -233,7 +234,8 @@ def test_fault_25_hints_are_lost_and_a_receiver_does_not_answer(
 
     _killed_sweep(rig)
     receiver.answers.set()
-    for _ in range(2 + alerts // 1_000):
+    messages = rig.ask("SELECT count(*) FROM alert_delivery")
+    for _ in range(3 + messages // SWEEP_MESSAGES_MAX):
         if rig.ask("SELECT count(*) FROM alert_delivery WHERE delivered_at IS NULL") == 0:
             break
         _sweep(rig)
