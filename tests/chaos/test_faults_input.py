@@ -9,6 +9,7 @@ import random
 import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import zip_longest
 from pathlib import Path
@@ -47,6 +48,17 @@ def _changed(produced: Produced, fate: Fate = "quarantined", **envelope: Any) ->
     body["data"] |= envelope.pop("data", {})
     body |= envelope
     return produced._replace(value=json.dumps(body).encode(), fate=fate)
+
+
+def _between_good(records: Sequence[Produced]) -> list[Produced]:
+    """The same with two good entries of nothing behind each bad one, so that the breaker, which looks
+    at a partition, leaves it alone."""
+    found: list[Produced] = []
+    for number, record in enumerate(records):
+        found.append(record)
+        if record.fate == "quarantined":
+            found += [_one(number=f"between-{number}-{n}", amount="0") for n in range(2)]
+    return found
 
 
 # --- 11: hostile bytes ------------------------------------------------------------------------
@@ -262,7 +274,7 @@ def test_fault_18_times_that_cannot_be(rig: Rig) -> None:
     }
     records = [good([outgoing(opened())])[0]]
     wanted: Counter[str] = Counter()
-    for round_ in range(max(1, EVENTS // 100)):
+    for round_ in range(max(1, EVENTS // (2 * len(times)))):
         for number, (when, reason) in enumerate(times.items()):
             records.append(_one(number=f"{round_}-{number}-good"))
             records.append(_changed(_one(number=f"{round_}-{number}"), time=when))
@@ -274,7 +286,7 @@ def test_fault_18_times_that_cannot_be(rig: Rig) -> None:
     (detail,) = query(
         rig.settings, "SELECT detail FROM quarantine WHERE reason = 'TIME_OUT_OF_RANGE' LIMIT 1"
     )[0]
-    assert "is before" in detail
+    assert ": before 1990-01-01" in detail
 
 
 def test_fault_19_schema_versions(rig: Rig) -> None:
@@ -284,7 +296,7 @@ def test_fault_19_schema_versions(rig: Rig) -> None:
     schema = "urn:bank:schema:account.transaction_posted"
     records = [good([outgoing(opened())])[0]]
     wanted: Counter[str] = Counter()
-    for n in range(max(1, EVENTS // 100)):
+    for n in range(EVENTS // 16):
         newer = {"dataschema": f"{schema}:1.7.0", "data": {"loyalty_points": n}}
         records.append(_changed(_one(number=f"{n}-a"), "applied", **newer))
         missing = json.loads(_one(number=f"{n}-b").value or b"")
@@ -298,7 +310,7 @@ def test_fault_19_schema_versions(rig: Rig) -> None:
         ]
         records += bad
         wanted += Counter({"SCHEMA": 3, "SCHEMA_VERSION": 2})
-    rig.publish(records)
+    rig.publish(_between_good(records))
     with rig.running(rig.consume()):
         rig.settle()
     assert _reasons(rig) == wanted
@@ -323,17 +335,17 @@ def test_fault_20_money(rig: Rig) -> None:
         "NaN",
     )
     records = [good([outgoing(opened())])[0]]
-    for n in range(max(1, EVENTS // 100)):
+    rounds = EVENTS // 35
+    for n in range(rounds):
         records += [_one(number=f"{n}-{i}", amount=a) for i, a in enumerate(exact)]
         records += [
             _changed(_one(number=f"{n}-w{i}"), data={"amount": amount})
             for i, amount in enumerate(wrong)
         ]
         records.append(_changed(_one(number=f"{n}-none"), data={"currency": None}))
-    rig.publish(records)
+    rig.publish(_between_good(records))
     with rig.running(rig.consume()):
         rig.settle()
-    rounds = max(1, EVENTS // 100)
     assert _reasons(rig) == {"SCHEMA": rounds * (len(wrong) + 1)}
     total = sum((Decimal(a) for a in exact), Decimal()) * rounds
     assert rig.ledger.money["account/A1"] == total
