@@ -35,7 +35,7 @@ def test_every_command_has_help_and_json(name: str, command: Any) -> None:
 def test_a_night_that_was_never_proved_is_not_called_different(
     equal: bool | None, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    empty = {name: [] for name in ("stopped", "parked", "gaps", "quarantine")}
+    empty = {name: [] for name in ("stopped", "parked", "gaps", "quarantine", "backfills")}
     night = {"business_date": "2026-03-01", "status": "BLOCKED", "equal": equal}
     watch._print(empty | {"parts": {}, "reconciliation": {}, "urls": {}, "nightly": night})
     assert f"night    2026-03-01 BLOCKED, {said}" in capsys.readouterr().out
