@@ -95,9 +95,9 @@ def test_fault_02_two_share_a_backlog_one_is_paused_one_is_killed(rig: Rig) -> N
         free.bind((LOOPBACK, 0))
         port = free.getsockname()[1]
     fault = ["--batch", str(BATCH // 4), "--after", "3", "--die-at"]
-    paused = rig.faulty(
-        *fault, "before-begin", "--signal", "SIGSTOP", LIFECYCLE_METRICS_PORT=str(port)
-    )
+    # It stands still for as long as the others read, and is to wake up, not to be ended for it.
+    awake = ["before-begin", "--signal", "SIGSTOP", "--watchdog", "3600"]
+    paused = rig.faulty(*fault, *awake, LIFECYCLE_METRICS_PORT=str(port))
     killed = rig.faulty(*fault, "mid-batch")
     wait_for(lambda: len(rig.members()) == 2, 60, "both are members")
     rig.publish(rig.traffic())
