@@ -41,7 +41,7 @@ from lifecycle.errors import Fenced, NotRunning, OffsetImpossible, Tripped
 from lifecycle.events import SOURCE_TOPICS
 from lifecycle.intake import Prepared, prepare, raw_columns
 from lifecycle.limits import Limits
-from lifecycle.offsets import cut, damaged, problem
+from lifecycle.offsets import cut, damaged, is_other_topic, problem
 from lifecycle.pipeline import commit
 from lifecycle.ports import Batch, Gate, IngestStore, OffsetBook, Record, Stop
 
@@ -158,7 +158,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._topics = {topic: topic_id for topic, topic_id in found.items() if topic_id}
         known = self._book.topics(self._group)
         for place in sorted(places & known.keys()):
-            if self._topics.get(place[0], known[place]) != known[place]:
+            if is_other_topic(known[place], self._topics.get(place[0])):
                 raise OffsetImpossible(str(self.problem(place, rows[place], made_anew=True)))
         new = {p: self._topics[p[0]] for p in places - known.keys() if p[0] in self._topics}
         if new:
@@ -167,8 +167,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
     def is_made_anew(self, topic: str) -> bool:
         """Whether the name stands for another topic than the one whose offsets were taken."""
         assert self.consumer is not None
-        known = self._topics.get(topic)
-        return known is not None and self.consumer.topic_id(topic) not in (None, known)
+        return is_other_topic(self._topics.get(topic), self.consumer.topic_id(topic))
 
     def problem(self, place: tuple[str, int], offset: int, *, made_anew: bool) -> str | None:
         """What is lost or impossible about an offset, asked of the broker now; not under the lock."""
@@ -270,12 +269,13 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Read on where a person said so, from the stored offset; return those partitions."""
         assert self.consumer is not None
         changes = self._changes
-        stops = self._book.stops(self._group)
+        freed = self.stopped - self._book.stops(self._group).keys()
+        if not freed:
+            return freed
         rows = self._book.offsets(self._group)
         with self._lock:
             if changes != self._changes:
                 return set()
-            freed = self.stopped - stops.keys()
             for place in freed:
                 self._seek(TopicPartition(*place), rows[place])
                 self.next[place] = rows[place]

@@ -96,7 +96,7 @@ def offsets(settings: Settings) -> list[dict[str, Any]]:
     """Every offset row beside what the broker keeps, and what is wrong with it."""
     from consumers.topics import source_offsets, topic_ids
     from lifecycle.adapters.ingest_store import PostgresOffsetDesk
-    from lifecycle.offsets import problem
+    from lifecycle.offsets import is_other_topic, problem
 
     rows = PostgresOffsetDesk(settings.database_url, settings.consumer_group).rows()
     starts = source_offsets(settings.kafka_bootstrap, settings.partitions, "beginning")
@@ -118,8 +118,9 @@ def offsets(settings: Settings) -> list[dict[str, Any]]:
                 stored[place]["next_offset"] if place in stored else None,
                 starts[place],
                 end,
-                made_anew=place in stored
-                and stored[place]["topic_id"] not in (None, ids.get(place[0])),
+                made_anew=is_other_topic(
+                    stored.get(place, nothing).get("topic_id"), ids.get(place[0])
+                ),
             ),
         }
         for place, end in ends.items()

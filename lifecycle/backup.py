@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from lifecycle.errors import UsageError
-from lifecycle.offsets import problem
+from lifecycle.offsets import is_other_topic, problem
 
 VERSION = 1
 MANIFEST = "manifest.json"
@@ -118,7 +118,7 @@ def replays(
     for place, end in sorted(ends.items()):
         offset = known.get(place)
         start = offset.next_offset if offset else 0
-        made_anew = offset is not None and offset.topic_id not in (None, topics.get(place[0]))
+        made_anew = is_other_topic(offset.topic_id if offset else None, topics.get(place[0]))
         wrong = problem(place, start, starts[place], end, made_anew=made_anew)
         records = max(0, end - max(start, starts[place]))
         found.append(Replay(*place, start, end, records, wrong))

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 
+def is_other_topic(stored: str | None, now: str | None) -> bool:
+    """Whether a name stands for another topic than the one a stored offset counts in, by the
+    broker's ids of both; what is not known is no other one."""
+    return None not in (stored, now) and stored != now
+
+
 def problem(
     place: tuple[str, int],
     stored: int | None,

@@ -23,7 +23,7 @@ from lifecycle.alerts.late import (
 from lifecycle.alerts.nightly import decide_move, decode_move, encode_move
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.state import ClientState, encode_state, version_of
-from lifecycle.events import decode
+from lifecycle.events import logged
 from lifecycle.ports import LiveAlert, LoggedFact
 
 DIFFERENCES_SHOWN = 50
@@ -53,13 +53,16 @@ def rebuild(facts: Iterable[LoggedFact], rules: Mapping[str, Decider]) -> Rebuil
     alerts: dict[str, LiveAlert] = {}
     events = 0
     for fact in facts:
-        event = decode(
-            fact.payload, fact.client_id.encode(), fact.topic, fact.partition, fact.offset
+        event = logged(
+            fact.payload,
+            fact.client_id,
+            fact.topic,
+            fact.partition,
+            fact.offset,
+            correction=fact.correction,
+            waited=fact.waited,
+            late=fact.late,
         )
-        if fact.correction or fact.waited or fact.late:
-            event = msgspec.structs.replace(
-                event, correction=fact.correction, waited=fact.waited, late=fact.late
-            )
         before = states.get(fact.client_id) or ClientState(fact.client_id)
         states[fact.client_id], decisions = decide(before, event, rules[fact.rules_hash])
         events += 1

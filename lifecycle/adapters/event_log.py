@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 from psycopg import Connection, IsolationLevel
 
 from lifecycle.adapters.postgres import connect
-from lifecycle.events import Event, decode
+from lifecycle.events import Event, logged
 from lifecycle.ports import LiveAlert, LoggedFact
 
 _ROWS_PER_FETCH = 5_000
@@ -100,13 +99,10 @@ def read_history(connection: Connection[Any], client_id: str, through_position: 
         "WHERE client_id = %s AND position <= %s ORDER BY position",
         (client_id, through_position),
     )
-    facts = []
-    for topic, partition, offset, payload, correction, waited in rows:
-        event = decode(payload, client_id.encode(), topic, partition, offset)
-        if correction or waited:
-            event = msgspec.structs.replace(event, correction=correction, waited=waited)
-        facts.append(event)
-    return facts
+    return [
+        logged(payload, client_id, topic, partition, offset, correction=correction, waited=waited)
+        for topic, partition, offset, payload, correction, waited in rows
+    ]
 
 
 def _of_client(client_id: str | None, *conditions: str) -> tuple[str, tuple[str, ...]]:

@@ -26,7 +26,7 @@ from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.state import ClientState, decode_state, encode_state
 from lifecycle.errors import Fenced, NotRunning, UsageError
-from lifecycle.events import Event, decode
+from lifecycle.events import Event, decode, logged
 from lifecycle.inbox import identify
 from lifecycle.ports import (
     Arrived,
@@ -680,22 +680,10 @@ class PostgresOffsetBook:
         self._database_url = database_url
 
     def offsets(self, group: str) -> dict[tuple[str, int], int]:
-        with unavailable(), connect(self._database_url, options=_QUICK) as connection:
-            rows = connection.execute(
-                "SELECT topic, partition, next_offset FROM consumer_offset "
-                "WHERE consumer_group = %s",
-                (group,),
-            )
-            return {(topic, partition): offset for topic, partition, offset in rows}
+        return self._known("next_offset", group)
 
     def topics(self, group: str) -> dict[tuple[str, int], str]:
-        with unavailable(), connect(self._database_url, options=_QUICK) as connection:
-            rows = connection.execute(
-                "SELECT topic, partition, topic_id FROM consumer_offset "
-                "WHERE consumer_group = %s AND topic_id IS NOT NULL",
-                (group,),
-            )
-            return {(topic, partition): topic_id for topic, partition, topic_id in rows}
+        return self._known("topic_id", group)
 
     def belong(self, group: str, topics: Mapping[tuple[str, int], str]) -> None:
         with (
@@ -710,13 +698,17 @@ class PostgresOffsetBook:
             )
 
     def stops(self, group: str) -> dict[tuple[str, int], str]:
+        return self._known("stopped_reason", group)
+
+    def _known(self, column: str, group: str) -> dict[tuple[str, int], Any]:
+        """(topic, partition) -> a column, for the rows of the group in which it stands."""
+        query = (
+            f"SELECT topic, partition, {column} FROM consumer_offset "
+            f"WHERE consumer_group = %s AND {column} IS NOT NULL"
+        )
         with unavailable(), connect(self._database_url, options=_QUICK) as connection:
-            rows = connection.execute(
-                "SELECT topic, partition, stopped_reason FROM consumer_offset "
-                "WHERE consumer_group = %s AND stopped_at IS NOT NULL",
-                (group,),
-            )
-            return {(topic, partition): reason for topic, partition, reason in rows}
+            rows = connection.execute(query, (group,))
+            return {(topic, partition): value for topic, partition, value in rows}
 
     def stop(self, group: str, stops: Sequence[Stop], now: dt.datetime) -> None:
         with (
@@ -912,8 +904,9 @@ def _parked_fact(
     payload: bytes,
     key: bytes,
 ) -> Parked:
-    event = decode(payload, client_id.encode(), topic, partition, offset)
-    event = msgspec.structs.replace(event, correction=correction, waited=True, late=late)
+    event = logged(
+        payload, client_id, topic, partition, offset, correction=correction, waited=True, late=late
+    )
     return Parked(Arrived(event, payload, key, quarantine_id), waits_for, parked_id)
 
 

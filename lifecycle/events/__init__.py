@@ -9,6 +9,7 @@ from lifecycle.events.envelope import (
     decode,
     encode,
     event_key,
+    logged,
 )
 from lifecycle.events.fields import Fact, minor_units, money_text, to_decimal
 
@@ -25,6 +26,7 @@ __all__ = [
     "decode",
     "encode",
     "event_key",
+    "logged",
     "minor_units",
     "money_text",
     "to_decimal",

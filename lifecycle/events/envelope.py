@@ -143,6 +143,24 @@ def decode(
         raise InvalidEvent("UNPARSABLE", str(error), envelope.id) from None
 
 
+def logged(
+    payload: bytes,
+    client_id: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    *,
+    correction: bool,
+    waited: bool,
+    late: bool = False,
+) -> Event:
+    """A stored fact as it was when it was taken: its bytes, and what the pipeline knew beside them."""
+    event = decode(payload, client_id.encode(), topic, partition, offset)
+    if correction or waited or late:
+        event = msgspec.structs.replace(event, correction=correction, waited=waited, late=late)
+    return event
+
+
 def _typed(
     envelope: Envelope, record_key: bytes | None, topic: str, partition: int, offset: int
 ) -> Event:
