@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import faulthandler
 import gc
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,6 +55,11 @@ BATCH_RECORDS_MAX = 20_000
 """Upper bound of a micro-batch; an idle consumer's batches are as small as what has arrived."""
 PARTITION_FETCH_BYTES_MAX = 4 * 2**20
 """The client's default of 1 MiB would keep a batch of eight partitions below 12,000 records."""
+FETCH_BYTES_MAX = 16 * 2**20
+"""Of one answer of the broker. The client's 50 MiB are new pages of memory for every answer."""
+GARBAGE_OBJECTS_MAX = 100_000
+"""More objects than this since the last look: the gate's garbage, mostly."""
+SWITCH_SECONDS = 0.0005
 MAX_POLL_INTERVAL_SECONDS = 45.0
 """A member that does not poll for so long loses its partitions; shorter than the watchdog."""
 WATCHDOG_SECONDS = 60
@@ -460,7 +466,8 @@ class Loop:
                 breaker=self._inbox_breaker,
             )
         self._metrics.committed(batch, time.perf_counter() - polled_at)
-        gc.collect(1)
+        if gc.get_count()[0] > GARBAGE_OBJECTS_MAX:
+            gc.collect(1)
         return batch
 
     def _written(self) -> bool:
@@ -557,8 +564,11 @@ class Loop:
         # The first validations cost hundreds of milliseconds; pay them before joining the group.
         for rows in (1, 100):
             self._gate.check("raw", raw_columns({}, rows), rows)
+        # A thread that has its answer from the database or the broker should not wait long for one
+        # that validates: Python's own 5 ms, a dozen times a batch, would be most of an alert's wait.
+        sys.setswitchinterval(SWITCH_SECONDS)
         # The collector would walk every cached state again and again. Nothing of ours is cyclic;
-        # what the gate leaves behind is collected young, after each batch.
+        # what the gate leaves behind is collected young, between batches.
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -601,6 +611,7 @@ def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> 
             isolation_level="read_committed",
             partition_assignment_strategy=[RangePartitionAssignor],
             max_poll_records=BATCH_RECORDS_MAX,
+            fetch_max_bytes=FETCH_BYTES_MAX,
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
             session_timeout_ms=30_000,

@@ -2,15 +2,15 @@
 
 Row rules arrive as boolean check columns (`ck_...`), so a few expectations judge many rows: a
 validation costs milliseconds a batch, whatever the number of rows. Check columns that hold only
-True are judged together (their row-wise sum must be their number) and cheaply; each of the others
-is judged by its own expectation, which names the rows.
+True are judged together, as the number of checks each row passed (the least must be all of them);
+each of the others is judged by its own expectation, which names the rows.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
@@ -24,6 +24,8 @@ from lifecycle.reasons import REASONS
 
 _BOOLEANS = {"result_format": "BOOLEAN_ONLY"}
 _ROWS = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
+
+_PASSED = "checks_passed"
 
 Stage = Literal["raw", "raw_hour", "staged", "profile", "score", "alert"]
 
@@ -88,61 +90,72 @@ class GreatExpectationsGate:
             return 0, 1, [_closed("EMPTY_BATCH", "no rows reached the gate")]
         if not rules:
             return 0, 1, [_closed("NO_EXPECTATIONS", "the stage has no expectation to judge by")]
-        frame = _frame(columns)
+        arrays = _arrays(columns)
+        checks = {r.id: r.expectation.column for r in rules if _is_check(r)}
+        passed = {id: column for id, column in checks.items() if _all_true(arrays, column)}
+        frame = _frame(arrays, passed.values())
         if frame.isna().any(axis=None):
             return 0, 1, [_closed("NULLS", "a column that is judged as a whole has missing values")]
-        doubted = tuple(r.id for r in rules if _is_check(r) and not _all_true(frame, r))
-        suite = self._suite(stage, rules, doubted)
+        suite = self._suite(stage, rules, passed)
         result = self._batch_definition.get_batch({"dataframe": frame}).validate(
             suite,
-            result_format=_ROWS if doubted else _BOOLEANS,
+            result_format=_ROWS if len(passed) < len(checks) else _BOOLEANS,
             expectation_parameters={"rows": rows},
         )
         return len(result.results), len(suite.expectations), _read(result, suite, rules)
 
     def _suite(
-        self, stage: str, rules: tuple[Rule, ...], doubted: tuple[str, ...]
+        self, stage: str, rules: tuple[Rule, ...], passed: Collection[str]
     ) -> gx.ExpectationSuite:
-        key = (stage, doubted, len(rules))
+        key = (stage, tuple(passed), len(rules))
         if key not in self._suites:
-            self._suites[key] = _suite_of(" ".join(map(str, key)), rules, doubted)
+            self._suites[key] = _suite_of(" ".join(map(str, key)), rules, passed)
         return self._suites[key]
 
 
-def _suite_of(name: str, rules: tuple[Rule, ...], doubted: tuple[str, ...]) -> gx.ExpectationSuite:
+def _suite_of(name: str, rules: tuple[Rule, ...], passed: Collection[str]) -> gx.ExpectationSuite:
     """The row count, the check columns nobody doubts as one, and every other rule by itself.
 
     Each expectation is marked with the rules it judges, so that results can be told apart.
     """
-    together = [r for r in rules if _is_check(r) and r.id not in doubted]
-    if len(together) < 2:
-        together = []
-    alone = [r for r in rules if r not in together]
     expectations = [
         gxe.ExpectTableRowCountToEqual(value={"$PARAMETER": "rows"}, meta={"rules": []}),
-        *(r.expectation.copy(update={"meta": {"rules": [r.id]}}) for r in alone),
+        *(
+            rule.expectation.copy(update={"meta": {"rules": [rule.id]}})
+            for rule in rules
+            if rule.id not in passed
+        ),
     ]
-    if together:
+    if passed:
         expectations.append(
-            gxe.ExpectMulticolumnSumToEqual(
-                column_list=[r.expectation.column for r in together],
-                sum_total=len(together),
-                ignore_row_if="never",
-                meta={"rules": [r.id for r in together]},
+            gxe.ExpectColumnMinToBeBetween(
+                column=_PASSED,
+                min_value=len(passed),
+                max_value=len(passed),
+                meta={"rules": list(passed)},
             )
         )
     return gx.ExpectationSuite(name=name, expectations=expectations)
 
 
-def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Columns as a frame. Expectations skip missing values, so a missing check counts as failed."""
+def _arrays(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns as arrays. Expectations skip missing values, so a missing check counts as failed."""
     # Most check columns are one and the same list, so it is converted once.
     arrays = {id(values): np.asarray(values) for values in columns.values()}
-    frame = pd.DataFrame({name: arrays[id(values)] for name, values in columns.items()})
-    for name in frame.columns:
-        if name.startswith("ck_") and frame[name].dtype != bool:
-            frame[name] = frame[name].eq(True)
-    return frame
+    return {name: _booleans(name, arrays[id(values)]) for name, values in columns.items()}
+
+
+def _booleans(name: str, array: Any) -> Any:
+    is_check = name.startswith("ck_") and array.dtype != bool
+    return pd.Series(array).eq(True).to_numpy() if is_check else array
+
+
+def _frame(arrays: Mapping[str, Any], passed: Collection[str]) -> pd.DataFrame:
+    """What is judged: how many of the passed check columns hold for each row, and the other columns."""
+    frame = {name: array for name, array in arrays.items() if name not in passed}
+    if passed:
+        frame[_PASSED] = np.sum([arrays[name] for name in passed], axis=0)
+    return pd.DataFrame(frame)
 
 
 def _is_check(rule: Rule) -> bool:
@@ -156,9 +169,8 @@ def _is_check(rule: Rule) -> bool:
     )
 
 
-def _all_true(frame: pd.DataFrame, rule: Rule) -> bool:
-    column = rule.expectation.column
-    return column not in frame or bool(frame[column].all())
+def _all_true(arrays: Mapping[str, Any], column: str) -> bool:
+    return column in arrays and bool(arrays[column].all())
 
 
 def _read(result: Any, suite: gx.ExpectationSuite, rules: tuple[Rule, ...]) -> list[Failure]:

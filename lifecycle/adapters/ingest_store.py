@@ -20,6 +20,7 @@ from psycopg.errors import (
     UniqueViolation,
 )
 from psycopg.rows import dict_row
+from psycopg.types.string import BytesBinaryDumper
 
 from lifecycle.adapters.postgres import connect, unavailable
 from lifecycle.alerts.alert import canonical, evidence_rows
@@ -224,6 +225,8 @@ class PostgresIngestStore:
         self._connection = connect(
             database_url, options=_TIMEOUTS, application_name=f"lifecycle {consumer}"[:63]
         )
+        # The dumper that stands for bytea by default is written in Python, and is asked thrice a fact.
+        self._connection.adapters.register_dumper(bytes, BytesBinaryDumper)
         self._group = group
         self._consumer = consumer
         self._code_version = code_version

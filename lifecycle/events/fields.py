@@ -10,7 +10,7 @@ import datetime as dt
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -122,6 +122,7 @@ MONEY_SCALE = 10_000
 """Minor units of `minor_units`: one ten-thousandth of the currency unit."""
 
 
+@lru_cache(maxsize=4096)
 def minor_units(amount: str) -> int:
     """Decimal text -> integer ten-thousandths of the currency unit: "12.5" -> 125000.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import operator
 import re
-import typing
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -21,7 +20,11 @@ PARTS_MAX = 10_000
 """Names, objects and lists of a record with fields we do not know. No fact has a tenth as many, and
 hundreds of thousands of short-lived objects would set the garbage collector on everything we hold."""
 
+_NAME_END = b'":'
+_BACKSLASH = 92
 _anything = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+"""Facts and all their parts leave out fields that are their default."""
 # A quote, then white space: a name may be hiding from the count of `":`.
 _SPACE_AFTER_QUOTE = re.compile(rb'"[ \t\r\n]').search
 
@@ -38,8 +41,9 @@ def repeated_name(raw: bytes, envelope: msgspec.Struct, data: msgspec.Struct) ->
     # Space, new line, tab, return. A byte is found as a number in a sixth of the time.
     spaced = 32 in raw or 10 in raw or 9 in raw or 13 in raw
     countable = not (spaced and _SPACE_AFTER_QUOTE(raw))
-    names = raw.count(b'":') if countable else -1
-    if names == _named(envelope) + _named(data):
+    names = raw.count(_NAME_END) if countable else -1
+    # Without a backslash no text holds a quote, so what looks like a name is one.
+    if _BACKSLASH not in raw and names == _named(envelope) + _encode(data).count(_NAME_END):
         return None
     if raw.count(b":") + raw.count(b"{") + raw.count(b"[") > PARTS_MAX:
         raise ValueError(f"more than {PARTS_MAX:,} names, objects and lists")
@@ -57,24 +61,17 @@ def repeated_name(raw: bytes, envelope: msgspec.Struct, data: msgspec.Struct) ->
 
 
 class _Fields(NamedTuple):
-    """What tells how many fields of a struct were named in the JSON it came from."""
+    """What tells how many fields of a flat struct were named in the JSON it came from."""
 
     required: int
     optional: Callable[[Any], tuple[Any, ...]]
     defaults: tuple[Any, ...]
-    nested: tuple[str, ...]
-    """Fields that hold a struct or None."""
 
 
 def _named(value: msgspec.Struct) -> int:
     """How many names surely stood in the JSON of a decoded struct: never one too many."""
-    fields = _fields(type(value))
-    number = fields.required + sum(map(operator.is_not, fields.optional(value), fields.defaults))
-    for name in fields.nested:
-        inner = getattr(value, name)
-        if inner is not None:
-            number += _named(inner)
-    return number
+    required, optional, defaults = _fields(type(value))
+    return required + sum(map(operator.is_not, optional(value), defaults))
 
 
 @cache
@@ -83,9 +80,8 @@ def _fields(struct: type[msgspec.Struct]) -> _Fields:
     optional = [f for f in fields if f.default is not msgspec.NODEFAULT]
     return _Fields(
         sum(f.required for f in fields),
-        _getter([f.name for f in optional]),
+        operator.attrgetter(*(f.name for f in optional)),
         tuple(f.default for f in optional),
-        tuple(f.name for f in fields if _holds_struct(f.type)),
     )
 
 
@@ -97,14 +93,3 @@ def _distinct(value: Any) -> int:
         if field.__class__ is dict:
             number += len(field)
     return number
-
-
-def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    if len(names) > 1:
-        return operator.attrgetter(*names)
-    return lambda value: tuple(getattr(value, name) for name in names)
-
-
-def _holds_struct(annotation: Any) -> bool:
-    kinds = [k for k in typing.get_args(annotation) or (annotation,) if k is not type(None)]
-    return len(kinds) == 1 and isinstance(kinds[0], type) and issubclass(kinds[0], msgspec.Struct)

@@ -6,11 +6,14 @@ import gc
 import json
 import random
 import time
+import typing
 from typing import Any
 
+import msgspec
 import pytest
 
 from lifecycle.events import InvalidEvent, Outgoing, decode
+from lifecycle.events.catalogue import CATALOGUE
 from tests.samples import client_life
 
 SAMPLES = client_life("C1", 1)
@@ -77,6 +80,20 @@ def test_a_producer_may_write_out_defaults_and_add_fields(out: Outgoing) -> None
     whole["data"]["added_later"] = {"note": 'a ":" in a text, and "\\":null'}
     assert _decoded(out, json.dumps(whole).encode()) == "OK"
     assert _decoded(out, json.dumps(whole, separators=(",", ":")).encode()) == "OK"
+
+
+def _parts(kind: Any) -> set[type[msgspec.Struct]]:
+    """A struct and every struct in its fields."""
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return {part for inner in typing.get_args(kind) for part in _parts(inner)}
+    return {kind}.union(*(_parts(field.type) for field in msgspec.structs.fields(kind)))
+
+
+def test_every_part_of_a_fact_leaves_out_its_defaults() -> None:
+    """Else names would be counted that need not have stood there."""
+    parts = set().union(*(_parts(row.data) for row in CATALOGUE.values()))
+    assert len(parts) > len(CATALOGUE)
+    assert all(part.__struct_config__.omit_defaults for part in parts)
 
 
 UNREADABLE = {
