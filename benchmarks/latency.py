@@ -130,7 +130,7 @@ def _send(configured: Settings, rate: int, seconds: int, sent: dict[str, float])
     started = time.monotonic()
     for number in range(rate * seconds):
         time.sleep(max(0.0, started + number / rate - time.monotonic()))
-        record = _event(number, overdrawn=number % ALERT_EVERY == 0)
+        record = _event(number)
         producer.send(record.topic, key=record.key.encode(), value=record.value)
         if number % ALERT_EVERY == 0:
             sent[record.id] = time.monotonic()
@@ -138,10 +138,13 @@ def _send(configured: Settings, rate: int, seconds: int, sent: dict[str, float])
     producer.close()
 
 
-def _open_accounts(configured: Settings, accounts: int, received: str) -> None:
+def _open_accounts(configured: Settings, postings: int, received: str) -> None:
     """Every posting refers to an account; all are known before the clock starts."""
     now = dt.datetime.now(dt.UTC)
-    publish((_opened(number, now) for number in range(accounts)), configured.kafka_bootstrap)
+    first = dict(map(_account, range(postings)))
+    accounts = len(first)
+    opened = (_opened(account, client, now) for account, client in first.items())
+    publish(opened, configured.kafka_bootstrap)
     with psycopg.connect(configured.database_url, autocommit=True) as connection:
         taken = 0
         while taken < accounts:
@@ -150,11 +153,16 @@ def _open_accounts(configured: Settings, accounts: int, received: str) -> None:
             taken = int(row[0]) if row else 0
 
 
-def _opened(number: int, now: dt.datetime) -> Outgoing:
-    client = f"C{number % CLIENTS}"
+def _account(number: int) -> tuple[str, str]:
+    """Account and client of a posting: the client's one, or one of its own to be overdrawn."""
+    client = number % CLIENTS
+    return f"A{number}" if number % ALERT_EVERY == 0 else f"B{client}", f"C{client}"
+
+
+def _opened(account: str, client: str, now: dt.datetime) -> Outgoing:
     data = AccountOpened(
         business_date=now.date(),
-        account_id=f"B{number}",
+        account_id=account,
         account_type="CACC",
         currency="CNY",
         opened_date=now.date(),
@@ -163,11 +171,13 @@ def _opened(number: int, now: dt.datetime) -> Outgoing:
     return encode(data, source="/bench", client_id=client, time=now)
 
 
-def _event(number: int, *, overdrawn: bool) -> Outgoing:
+def _event(number: int) -> Outgoing:
     now = dt.datetime.now(dt.UTC)
+    account, client = _account(number)
+    overdrawn = number % ALERT_EVERY == 0
     data = TransactionPosted(
         business_date=now.date(),
-        account_id=f"B{number}",
+        account_id=account,
         transaction_id=f"T{number}",
         amount="25000.01" if overdrawn else "10.00",
         currency="CNY",
@@ -175,7 +185,7 @@ def _event(number: int, *, overdrawn: bool) -> Outgoing:
         booking_datetime=now,
         balance_after="-10.00" if overdrawn else "10.00",
     )
-    return encode(data, source="/bench", client_id=f"C{number % CLIENTS}", time=now)
+    return encode(data, source="/bench", client_id=client, time=now)
 
 
 def _watch(

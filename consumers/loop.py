@@ -57,8 +57,10 @@ PARTITION_FETCH_BYTES_MAX = 4 * 2**20
 """The client's default of 1 MiB would keep a batch of eight partitions below 12,000 records."""
 FETCH_BYTES_MAX = 16 * 2**20
 """Of one answer of the broker. The client's 50 MiB are new pages of memory for every answer."""
-GARBAGE_OBJECTS_MAX = 100_000
-"""More objects than this since the last look: the gate's garbage, mostly."""
+GARBAGE_LOOK_RECORDS = 1_000
+GARBAGE_LOOK_BATCHES = 4
+"""To look for garbage takes as long as there is in memory: after a smaller batch than this it is
+nothing, and when behind, the gate's garbage of so many batches is little beside one of them."""
 SWITCH_SECONDS = 0.0005
 MAX_POLL_INTERVAL_SECONDS = 45.0
 """A member that does not poll for so long loses its partitions; shorter than the watchdog."""
@@ -329,6 +331,7 @@ class Loop:
         self._clock = clock
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._writing: Future[Batch] | None = None
+        self._batches_since_look = 0
         self._kafka_commit_due = 0.0
         self._stops_due = 0.0
         self._reconnect_seconds = RECONNECT_SECONDS_MIN
@@ -466,9 +469,14 @@ class Loop:
                 breaker=self._inbox_breaker,
             )
         self._metrics.committed(batch, time.perf_counter() - polled_at)
-        if gc.get_count()[0] > GARBAGE_OBJECTS_MAX:
-            gc.collect(1)
+        self._collect_garbage(len(prepared.records))
         return batch
+
+    def _collect_garbage(self, records: int) -> None:
+        self._batches_since_look += 1
+        if records < GARBAGE_LOOK_RECORDS or self._batches_since_look >= GARBAGE_LOOK_BATCHES:
+            gc.collect(1)
+            self._batches_since_look = 0
 
     def _written(self) -> bool:
         """Wait for the batch that is being written. False when it did not come through."""
