@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from lifecycle.alerts.alert import Finding, alert_scope
 from lifecycle.alerts.rules import Rule
-from lifecycle.clients.state import ClientState, Facility, day_total_kind, days_past_due, source_of
+from lifecycle.clients.state import ClientState, Facility, days_past_due, source_of
 from lifecycle.events import Event, minor_units, money_text, to_decimal
 from lifecycle.events.account import BalanceSnapshot, TransactionPosted
 from lifecycle.events.catalogue import CATALOGUE, CREDIT
@@ -141,8 +141,7 @@ def large_transaction(state: ClientState, event: Event, rule: Rule) -> Finding |
         return None
     # The fold puts the total it has just added to last; a fact it left out has none.
     total = state.day_totals[-1]
-    kind = day_total_kind(data)
-    if total.business_date != event.business_date or total.kind != kind:
+    if total.sources[-1] != source_of(event):
         return None
     threshold = _statutory_threshold(state.client_type, data, rule)
     units = int(total.total)
@@ -150,13 +149,13 @@ def large_transaction(state: ClientState, event: Event, rule: Rule) -> Finding |
         return None
     return Finding(
         entity=f"client/{state.client_id}",
-        bucket=f"{event.business_date}|{kind}",
+        bucket=f"{event.business_date}|{total.kind}",
         severity=rule.severity,
         value=to_decimal(units),
         unit=data.currency,
         evidence=total.sources,
         fields={
-            "kind": kind.replace("|", " "),
+            "kind": total.kind.replace("|", " "),
             "day": event.business_date.isoformat(),
             "amount": f"{money_text(units)} {data.currency}",
             "threshold": f"{threshold} {data.currency}",

@@ -339,7 +339,7 @@ def _is_newest(account: Account, event: Event) -> bool:
 def _add_to_day(
     state: ClientState, event: Event, data: ac.TransactionPosted
 ) -> tuple[DayTotal, ...]:
-    kind, day = day_total_kind(data), event.business_date
+    kind, day = _day_total_kind(data), event.business_date
     oldest = max(state.account_date, day) - _OLDER_DAY_TOTALS
     if day < oldest:
         return state.day_totals
@@ -361,7 +361,7 @@ def _add_to_day(
     return (*kept, now)
 
 
-def day_total_kind(data: ac.TransactionPosted) -> str:
+def _day_total_kind(data: ac.TransactionPosted) -> str:
     """The statutory class an entry adds to, e.g. "CASH|CRDT|CNY"."""
     kind = "CASH" if data.is_cash else "CROSS_BORDER" if data.is_cross_border else "TRANSFER"
     return f"{kind}|{data.credit_debit_indicator}|{data.currency}"

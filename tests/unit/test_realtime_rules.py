@@ -144,6 +144,14 @@ def test_rt07_is_one_alert_a_day_with_all_its_entries(rules: Decider) -> None:
     assert [type(d) for d in rest] == [Repeat, Repeat]
 
 
+def test_rt07_is_not_repeated_by_an_entry_that_adds_nothing(rules: Decider) -> None:
+    large, interest = (
+        posted(1, amount="60000", is_cash=True),
+        posted(2, is_cash=True, initiator="BANK"),
+    )
+    assert [type(d) for d in decisions(rules, _person(), large, interest)] == [Alert]
+
+
 def test_rt07_repeats_a_sum_of_more_than_64_bits(rules: Decider) -> None:
     largest = "9999999999999.99"
     found = decisions(rules, _person(), *(posted(n, amount=largest) for n in range(200)))
