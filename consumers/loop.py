@@ -14,8 +14,9 @@ import gc
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +54,9 @@ BUSY_POLL_TIMEOUT_MS = 5
 """While a batch is being written, look for more, but notice soon that it is done."""
 BATCH_RECORDS_MAX = 20_000
 """Upper bound of a micro-batch; an idle consumer's batches are as small as what has arrived."""
+AHEAD_RECORDS = 5_000
+"""From a batch of this size on it may wait behind the one that is being written while the next is
+read. A smaller one is waited for, so that what arrives meanwhile becomes one batch."""
 PARTITION_FETCH_BYTES_MAX = 4 * 2**20
 """The client's default of 1 MiB would keep a batch of eight partitions below 12,000 records."""
 FETCH_BYTES_MAX = 16 * 2**20
@@ -296,7 +300,8 @@ class Loop:
     """One consumer process. `run` returns when `stop` is set and the last batch is committed.
 
     While a batch is being written, the next one is polled, decoded and judged: PostgreSQL and
-    the broker wait outside the interpreter lock. At most one batch is being written.
+    the broker wait outside the interpreter lock. One writer stores them in order; at most two are
+    with it. When one does not come through, the other stands on offsets that are not stored.
     """
 
     def __init__(
@@ -312,6 +317,7 @@ class Loop:
         find_damage: Callable[[Mapping[tuple[str, int], int]], Sequence[Damage]],
         heartbeat: Path | None = None,
         poll_interval_max: float = MAX_POLL_INTERVAL_SECONDS,
+        ahead_records: int = AHEAD_RECORDS,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._join = join
@@ -328,9 +334,10 @@ class Loop:
         self._find_damage = find_damage
         self._heartbeat = heartbeat
         self._poll_interval_max = poll_interval_max
+        self._ahead_records = ahead_records
         self._clock = clock
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
-        self._writing: Future[Batch] | None = None
+        self._writing: deque[Future[Batch]] = deque()
         self._batches_since_look = 0
         self._kafka_commit_due = 0.0
         self._stops_due = 0.0
@@ -354,7 +361,7 @@ class Loop:
             faulthandler.cancel_dump_traceback_later()
 
     def _leave(self) -> None:
-        self._writer.shutdown()
+        self._writer.shutdown(cancel_futures=True)
         if self._store:
             self._store.close()
         self._consumer.close(autocommit=False, timeout_ms=LEAVE_MS)
@@ -369,7 +376,7 @@ class Loop:
         self._consumer = self._join()
 
     def step(self) -> None:
-        """Poll once, prepare what came, and hand it to the writer when the one before is done."""
+        """Poll once, prepare what came, and hand it to the writer when there is room."""
         if self._store is None and not self._connect():
             return
         if self._owned.is_new and not (self._written() and self._start_over()):
@@ -379,7 +386,7 @@ class Loop:
         records = self._poll()
         polled_at = time.perf_counter()
         prepared = self._prepare(records) if records else None
-        if self._written() and prepared:
+        if self._written(but=int(len(records) >= self._ahead_records)) and prepared:
             self._write(prepared, polled_at)
         seconds = time.perf_counter() - polled_at
         if seconds > self._poll_interval_max:
@@ -445,14 +452,14 @@ class Loop:
         return prepared
 
     def _write(self, prepared: Prepared, polled_at: float) -> None:
-        """Start writing; the owned offsets run ahead of the rows by this one batch."""
+        """Hand it to the writer; the owned offsets run ahead of the rows by what is with it."""
         ends = {(r.topic, r.partition): r.offset + 1 for r in prepared.records}
         starts = self._owned.advance(ends)
         if starts is None:
             # They went to another consumer while the batch was prepared; it reads them again.
             log.warning("batch_discarded", records=len(prepared.records))
             return
-        self._writing = self._writer.submit(self._commit, prepared, starts, polled_at)
+        self._writing.append(self._writer.submit(self._commit, prepared, starts, polled_at))
 
     def _commit(
         self, prepared: Prepared, starts: Mapping[tuple[str, int], int], polled_at: float
@@ -478,30 +485,44 @@ class Loop:
             gc.collect(1)
             self._batches_since_look = 0
 
-    def _written(self) -> bool:
-        """Wait for the batch that is being written. False when it did not come through."""
-        if self._writing is None:
-            return True
-        writing, self._writing = self._writing, None
+    def _written(self, *, but: int = 0) -> bool:
+        """Wait for all batches but so many to be written. False when one did not come through."""
+        while len(self._writing) > but:
+            if not self._came_through(self._writing.popleft()):
+                return False
+        return True
+
+    def _came_through(self, writing: Future[Batch]) -> bool:
         try:
             batch = writing.result()
         except Fenced as fence:
             log.warning("fenced", reason=str(fence))
             self._metrics.fenced()
+            self._drop_writing()
             self._start_over()
             return False
         except Tripped as trip:
             stops = trip.stops
+            self._drop_writing()
             self._keep_stopped(lambda: stops)
             self._start_over()
             return False
         except NotRunning as error:
+            self._drop_writing()
             self._disconnect(error)
             return False
         for stop in batch.stops:
             log.error("partition_stopped", **msgspec.structs.asdict(stop))
         self._commit_to_kafka()
         return True
+
+    def _drop_writing(self) -> None:
+        """Let go of what waits behind a batch that did not come through; it is read again from the
+        stored offsets. What the writer has begun already finds them elsewhere, or the store gone."""
+        for writing in self._writing:
+            if not writing.cancel():
+                wait([writing])
+        self._writing.clear()
 
     def _rejoin_when_forgotten(self) -> None:
         since = self._owned.waiting_since

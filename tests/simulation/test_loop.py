@@ -47,9 +47,9 @@ HOSTILE = (b"{", b"", None, b"\xff", b"[1]", b'{"specversion": "2.0"}')
 class Stream(RuleBasedStateMachine):
     """Every history ends with the oracle."""
 
-    @initialize()
-    def begin(self) -> None:
-        self.world = World(RULES)
+    @initialize(ahead=st.booleans())
+    def begin(self, ahead: bool) -> None:
+        self.world = World(RULES, ahead=ahead)
         self.sent: list[Outgoing] = []
 
     @rule(
@@ -117,10 +117,11 @@ Stream.TestCase.settings = settings(
 TestStream = Stream.TestCase
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_life_that_is_hit_at_every_step_ends_the_same(step: str) -> None:
+def test_a_life_that_is_hit_at_every_step_ends_the_same(step: str, ahead: bool) -> None:
     def live(fault: str | None) -> World:
-        world = World(RULES)
+        world = World(RULES, ahead=ahead)
         for number in range(1, 5):
             for fact in _facts(number, number):
                 world.send(outgoing(fact))

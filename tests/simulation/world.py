@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from consumers.loop import Loop, Ownership
+from consumers.loop import AHEAD_RECORDS, Loop, Ownership
 from consumers.metrics import Metrics
 from lifecycle.adapters.memory import MemoryGate, MemoryIngestStore
 from lifecycle.adapters.memory_broker import MemoryBroker, MemoryConsumer
@@ -65,8 +65,10 @@ class _FaultyUnit:
 class World:
     """Broker, store, clock, and consumer loops that all believe they own every partition."""
 
-    def __init__(self, rules: Decider) -> None:
+    def __init__(self, rules: Decider, *, ahead: bool = False) -> None:
+        """`ahead`: however small a batch is, it may wait behind the one that is being written."""
         self.rules = rules
+        self._ahead_records = 1 if ahead else AHEAD_RECORDS
         self.now = at(DAY) + dt.timedelta(days=60)
         self.broker = MemoryBroker(SOURCE_TOPICS, partitions=2)
         self.store = MemoryIngestStore({})
@@ -94,6 +96,7 @@ class World:
             limits=LIMITS,
             metrics=Metrics(),
             find_damage=lambda positions: (),
+            ahead_records=self._ahead_records,
             clock=lambda: self.now,
         )
         loop.join()
