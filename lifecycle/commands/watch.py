@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from lifecycle import app, settings
+from lifecycle import app, platform, settings
 from lifecycle.commands.console import AsJson, new_table, out, plain, print_json
 from lifecycle.errors import NotRunning
 from lifecycle.operations import why_stopped
@@ -31,7 +31,7 @@ def status(as_json: AsJson = False) -> None:
 
 def _what_is_ill(parts: dict[str, dict[str, Any]], configured: Settings) -> str:
     ill = [name for name, part in parts.items() if not part["healthy"]]
-    if len(ill) == len(parts):
+    if all(part["detail"] == platform.DOWN for part in parts.values()):
         return "Nothing is running here: `lifecycle up` starts the platform."
     said = f"Not healthy: {', '.join(ill)}: `lifecycle up` starts what is down"
     # What ends again and again is not down: only its log says why.

@@ -10,7 +10,7 @@ import pytest
 import typer
 from rich.console import Console
 
-from lifecycle import cli, settings
+from lifecycle import cli, platform, settings
 from lifecycle.commands import application, watch
 from lifecycle.commands.console import new_table, out, plain, printable
 
@@ -81,7 +81,7 @@ def test_an_argument_that_is_no_text_gets_one_sentence(
 def test_a_part_that_ends_again_and_again_is_told_by_its_log(tmp_path: Path) -> None:
     configured = settings.load({"LIFECYCLE_HOME": str(tmp_path)})
     well, down, ending = (
-        {"healthy": healthy, "restarts": restarts}
+        {"healthy": healthy, "restarts": restarts, "detail": "starting"}
         for healthy, restarts in ((True, 0), (False, 0), (False, 3))
     )
     said = watch._what_is_ill({"broker": well, "mail": down, "consumer": ending}, configured)
@@ -89,5 +89,7 @@ def test_a_part_that_ends_again_and_again_is_told_by_its_log(tmp_path: Path) -> 
     assert str(tmp_path / "run" / "consumer.log") in said
     assert "mail.log" not in said
     assert "log" not in watch._what_is_ill({"broker": well, "mail": down}, configured)
-    assert "Nothing is running" in watch._what_is_ill({"broker": down}, configured)
+    assert "Not healthy: mail" in watch._what_is_ill({"mail": down}, configured)
+    gone = down | {"detail": platform.DOWN}
+    assert "Nothing is running" in watch._what_is_ill({"broker": gone}, configured)
     assert "Nothing is running" in watch._what_is_ill({}, configured)
