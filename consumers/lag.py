@@ -17,5 +17,9 @@ def lag(
     """
     found: dict[str, dict[str, int]] = {}
     for (topic, partition), end in source_offsets(bootstrap_servers, partitions, "end").items():
-        found.setdefault(topic, {})[str(partition)] = end - stored.get((topic, partition), 0)
+        found.setdefault(topic, {})[str(partition)] = max(
+            # An offset past the end counts nothing: it must not hide what waits elsewhere.
+            0,
+            end - stored.get((topic, partition), 0),
+        )
     return found

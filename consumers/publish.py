@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
+from kafka import KafkaProducer
+from kafka.errors import MessageSizeTooLargeError
 
 from consumers.relay import producer_for
-from lifecycle.errors import NotRunning
+from lifecycle.errors import NotRunning, UsageError
 from lifecycle.events import Outgoing
 
 PROGRESS_EVERY = 1_000
@@ -47,7 +50,7 @@ def publish(
             if speed:
                 due = started + (event.time - first).total_seconds() / speed
                 time.sleep(max(0.0, due - time.monotonic()))
-            sent = producer.send(event.topic, key=event.key.encode(), value=event.value)
+            sent = _send(producer, event, count)
             sent.add_errback(undelivered.append)
             count += 1
             if count % PROGRESS_EVERY == 0:
@@ -63,3 +66,15 @@ def publish(
         )
     progress(count)
     return Published(count, round(time.monotonic() - started, 3), first, last)
+
+
+def _send(producer: KafkaProducer, event: Outgoing, before: int) -> Any:
+    try:
+        return producer.send(event.topic, key=event.key.encode(), value=event.value)
+    except MessageSizeTooLargeError:
+        raise UsageError(
+            f"Event {before + 1:,} ({event.type} {event.id or 'without an id'}) has "
+            f"{len(event.value):,} bytes, more than a record may have "
+            f"({producer.config['max_request_size']:,}); the {before:,} before it were sent: "
+            "take it out and replay again, what arrived is recognised by its id."
+        ) from None

@@ -112,7 +112,7 @@ def offsets(settings: Settings) -> list[dict[str, Any]]:
             "partition": place[1],
             "log_start": starts[place],
             "log_end": end,
-            "lag": end - (stored[place]["next_offset"] if place in stored else 0),
+            "lag": max(0, end - (stored[place]["next_offset"] if place in stored else 0)),
             "problem": problem(
                 place,
                 stored[place]["next_offset"] if place in stored else None,
@@ -171,9 +171,13 @@ def decide_offsets(
         and (offset is not None or partition is not None or row["stopped_at"])
     ]
     starts: dict[tuple[str, int], int] = {}
-    if offset == "beginning":
+    if offset is not None:
         starts = source_offsets(settings.kafka_bootstrap, settings.partitions, "beginning")
         places = [place for place in places if place in starts]
+    if isinstance(offset, int):
+        ends = source_offsets(settings.kafka_bootstrap, settings.partitions, "end")
+        for place in places:
+            _can_be_read(place, offset, starts[place], ends[place])
     if not places:
         which = "any partition" if partition is None else f"partition {partition}"
         raise UsageError(
@@ -190,6 +194,16 @@ def decide_offsets(
         )
         for place in places
     ]
+
+
+def _can_be_read(place: tuple[str, int], offset: int, log_start: int, log_end: int) -> None:
+    """Raises UsageError for an offset the log cannot serve: no consumer could start with it."""
+    if not log_start <= offset <= log_end:
+        topic, partition = place
+        raise UsageError(
+            f"{topic} partition {partition} can be read on from {log_start:,} to {log_end:,}, not "
+            f"from {offset:,}; nothing was changed."
+        )
 
 
 def gaps(settings: Settings, client_id: str | None = None) -> list[dict[str, Any]]:

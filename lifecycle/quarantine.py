@@ -41,6 +41,8 @@ def check_request(
         )
     if not reason.strip():
         raise UsageError("A release and a discard need a reason: say --reason TEXT.")
+    if corrected == b"":
+        raise UsageError("The corrected record is empty: write it as it should have been.")
     if stage != "raw" and corrected is not None:
         raise UsageError(
             f"Record {number} was accepted into the log before gate {stage} held it: let its "

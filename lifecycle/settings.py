@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PARTITIONS = 8
 """Partitions that source topics are made with when nothing else is said."""
+WRITTEN = frozenset({"instance", "ports", "socket_dir"})
+"""What every `platform.json` has."""
 LOOPBACK = "127.0.0.1"
 """Servers of this product listen here only."""
 
@@ -55,8 +57,9 @@ class Settings:
 def load(environ: dict[str, str] | None = None) -> Settings:
     """Read the settings of this process; `environ` defaults to the process's own."""
     env = dict(os.environ) if environ is None else environ
-    home = Path(env.get("LIFECYCLE_HOME", ".lifecycle")).absolute()
-    written = _written_by_up(home)
+    # Set and empty is not set: the folder one stands in must not become the state folder.
+    home = Path(env.get("LIFECYCLE_HOME") or ".lifecycle").absolute()
+    written = written_by_up(home)
     return Settings(
         home=home,
         database_url=env.get("LIFECYCLE_DATABASE_URL", written.get("database_url", "")),
@@ -90,9 +93,25 @@ def _number(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _written_by_up(home: Path) -> dict[str, Any]:
+def written_by_up(home: Path) -> dict[str, Any]:
+    """What `lifecycle up` chose for this home; empty when nothing was ever started there."""
     path = home / "platform.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    try:
+        written = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read ({error.strerror}): set LIFECYCLE_HOME to a folder of your own."
+        ) from error
+    except ValueError:
+        written = None
+    if isinstance(written, dict) and written.keys() >= WRITTEN:
+        return written
+    raise UsageError(
+        f"{path} is damaged: put it back from a copy, or set LIFECYCLE_HOME to another folder and "
+        "restore a backup there."
+    )
 
 
 def _package_version() -> str:

@@ -89,14 +89,19 @@ def sync_folder(folder: Path) -> None:
 def unfinished(into: Path, name: str) -> Iterator[Path]:
     """A folder of a temporary name that takes `name` when the block ends well, else goes away.
 
-    Raises UsageError when a backup of that name is there already.
+    Raises UsageError when a backup of that name is there already, or nothing can be put there.
     """
-    into.mkdir(parents=True, exist_ok=True)
     target, temporary = into / name, into / f".unfinished-{name}"
     if target.exists():
         raise UsageError(f"{target} is there already: wait a second, or say another --to FOLDER.")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(mode=0o700)  # it holds personal data
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir(mode=0o700)  # it holds personal data
+    except OSError as error:
+        raise UsageError(
+            f"No backup can be put into {into} ({error.strerror}): say another --to FOLDER."
+        ) from error
     try:
         yield temporary
         sync_folder(temporary)

@@ -16,7 +16,7 @@ from psycopg.errors import (
     SerializationFailure,
 )
 
-from lifecycle.errors import NotRunning
+from lifecycle.errors import NotRunning, UsageError
 from lifecycle.settings import ROOT
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ def connect(
         raise NotRunning(
             f"The database does not answer ({str(error).splitlines()[-1].strip()}): "
             "run `lifecycle up`, then `lifecycle status`."
+        ) from error
+    except psycopg.ProgrammingError as error:
+        raise UsageError(
+            f"LIFECYCLE_DATABASE_URL is no libpq URL ({str(error).strip()}): write it as "
+            "postgresql://user@host/bank."
         ) from error
 
 

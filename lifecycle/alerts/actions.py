@@ -8,6 +8,7 @@ from lifecycle.alerts.owners import CONFIDENTIAL
 from lifecycle.errors import UsageError
 
 Action = Literal["ack", "close"]
+STATUSES = ("NEW", "ACKED", "CLOSED")
 
 _MOVES: dict[Action, tuple[str, str]] = {"ack": ("NEW", "ACKED"), "close": ("ACKED", "CLOSED")}
 """Action -> the status it needs and the status it leads to."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import json
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from lifecycle import app, settings
-from lifecycle.alerts.actions import Action
-from lifecycle.commands.console import AsJson, out, print_json
+from lifecycle.alerts.actions import STATUSES, Action
+from lifecycle.commands.console import AsJson, log_in_name, new_table, one_of, out, print_json
 from lifecycle.errors import AnswerIsNo, UsageError
 
 group = typer.Typer(no_args_is_help=True, help="Alerts: list, show, acknowledge, close.")
@@ -21,7 +19,7 @@ AlertId = Annotated[str, typer.Argument(help="The alert's id or key.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the alert.")]
 Who = Annotated[
     str,
-    typer.Option("--actor", default_factory=getpass.getuser, help="Who; your log-in name."),
+    typer.Option("--actor", default_factory=log_in_name, help="Who; your log-in name."),
 ]
 
 
@@ -40,11 +38,20 @@ def list_alerts(
 ) -> None:
     """All alerts, gravest first."""
     with app.alerts(settings.load()) as store:
-        rows = store.list(client=client, rule=rule, status=status)
+        rows = store.list(client=client, rule=rule, status=one_of("--status", status, STATUSES))
     if as_json:
         return print_json(rows)
-    table = Table(
-        "severity", "rule", "client", "entity", "owner", "status", "hits", "event time", "client is"
+    table = new_table(
+        "severity",
+        "rule",
+        "client",
+        "entity",
+        "owner",
+        "status",
+        "hits",
+        "event time",
+        "client is",
+        "alert",
     )
     for row in rows:
         table.add_row(
@@ -57,6 +64,7 @@ def list_alerts(
             str(row["hit_count"]),
             f"{row['event_time']:%Y-%m-%d %H:%M}",
             f"[yellow]{' '.join(_standing(row))}[/yellow]",
+            row["alert_id"],
         )
     out.print(table)
     out.print(f"{len(rows):,} alerts")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import typer
-from rich.table import Table
 
 from lifecycle import app, settings
-from lifecycle.commands.console import AsJson, out, print_json
+from lifecycle.commands.console import AsJson, new_table, out, print_json
 
 group = typer.Typer(no_args_is_help=True, help="Nights that have to be run again.")
 
@@ -26,7 +25,7 @@ def list_requests(as_json: AsJson = False) -> None:
     rows = app.backfill_requests(settings.load())
     if as_json:
         return print_json(rows)
-    table = Table("business date", "facts", "clients", "asked for")
+    table = new_table("business date", "facts", "clients", "asked for")
     for row in rows:
         table.add_row(
             str(row["business_date"]),

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from lifecycle import app, settings
-from lifecycle.commands.console import AsJson, out, print_json
+from lifecycle.commands.console import AsJson, new_table, out, plain, print_json
 
 
 def register(application: typer.Typer) -> None:
@@ -32,11 +30,11 @@ def client(
     for gap in page["gaps"]:
         mark = "[red]incomplete[/red]" if gap["incomplete"] else "[yellow]gap[/yellow]"
         out.print(
-            f"{mark}: {gap['missing']} facts of {escape(gap['source'])} missing since "
+            f"{mark}: {gap['missing']} facts of {plain(gap['source'])} missing since "
             f"{gap['opened_at']:%Y-%m-%d %H:%M} (`lifecycle gaps list --client {client_id}`)",
             highlight=False,
         )
-    table = Table("attribute", "value", "unit", "confidence", "sources", "")
+    table = new_table("attribute", "value", "unit", "confidence", "sources", "")
     for row in page["attributes"]:
         value = row["value"] if row["value"] is not None else f"({row['null_reason']})"
         table.add_row(

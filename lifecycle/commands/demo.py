@@ -7,10 +7,8 @@ import time
 from collections import Counter
 from typing import Any
 
-from rich.table import Table
-
 from lifecycle import app, platform
-from lifecycle.commands.console import err
+from lifecycle.commands.console import err, new_table
 from lifecycle.errors import AnswerIsNo
 from lifecycle.settings import Settings
 
@@ -68,7 +66,9 @@ def _alerts(configured: Settings) -> list[dict[str, Any]]:
 def _show_found(labels: list[Any], alerts: list[dict[str, Any]]) -> None:
     raised = Counter((alert["client_id"], alert["rule_id"]) for alert in alerts)
     rules = sorted({alert["rule_id"] for alert in alerts})
-    table = Table("planted story", "clients", *rules, title="Planted, and raised for those clients")
+    table = new_table(
+        "planted story", "clients", *rules, title="Planted, and raised for those clients"
+    )
     for story in sorted({label.story for label in labels}):
         clients = {label.client_id for label in labels if label.story == story}
         counts = [sum(raised[client, rule] for client in clients) for rule in rules]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from lifecycle import app, settings
-from lifecycle.commands.console import AsJson, log_in_name, out, print_json
+from lifecycle.commands.console import AsJson, log_in_name, new_table, out, plain, print_json
 
 group = typer.Typer(
     no_args_is_help=True, help="Sequence gaps: facts a producer numbered and nobody saw."
@@ -29,12 +27,12 @@ def list_gaps(
     rows = app.gaps(settings.load(), client)
     if as_json:
         return print_json(rows)
-    table = Table("client", "source", "missing", "open since", "state")
+    table = new_table("client", "source", "missing", "open since", "state")
     colours = {"critical": "red", "warning": "yellow", "open": "default"}
     for row in rows:
         table.add_row(
-            escape(row["client_id"]),
-            escape(row["source"]),
+            plain(row["client_id"]),
+            plain(row["source"]),
             f"{row['missing']:,}",
             f"{row['opened_at']:%Y-%m-%d %H:%M}",
             f"[{colours[row['state']]}]{row['state']}[/]",

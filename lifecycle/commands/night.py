@@ -9,7 +9,7 @@ from rich.table import Table
 
 from lifecycle import app, settings
 from lifecycle.commands.console import AsJson, day, err, out, print_json
-from lifecycle.errors import AnswerIsNo
+from lifecycle.errors import AnswerIsNo, UsageError
 
 if TYPE_CHECKING:
     from lifecycle.nightly import StepResult
@@ -28,7 +28,13 @@ def nightly(
     """Run the night of a business date: seal, gates, profiles, scores, alerts, publish, prove."""
     business_date = day(date)
     assert business_date is not None
-    result = app.run_nightly(settings.load(), business_date, progress=_show)
+    configured = settings.load()
+    if not app.has_facts(configured, business_date):
+        # A mistyped year would be served, and no night before it would be published again.
+        raise UsageError(
+            f"No fact of {business_date} has arrived, so there is no night to run: look at --date."
+        )
+    result = app.run_nightly(configured, business_date, progress=_show)
     if as_json:
         print_json(result)
     else:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from lifecycle import app, settings
-from lifecycle.commands.console import AsJson, out, print_json
+from lifecycle.commands.console import AsJson, log_in_name, new_table, out, print_json
 from lifecycle.errors import UsageError
 
 group = typer.Typer(
@@ -20,7 +18,7 @@ Topic = Annotated[str, typer.Argument(help="e.g. bank.account.v1")]
 Partition = Annotated[str, typer.Argument(help="Its number, or all.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision.")]
 Who = Annotated[
-    str, typer.Option("--actor", default_factory=getpass.getuser, help="Who; your log-in name.")
+    str, typer.Option("--actor", default_factory=log_in_name, help="Who; your log-in name.")
 ]
 
 
@@ -34,7 +32,9 @@ def show(as_json: AsJson = False) -> None:
     rows = app.offsets(settings.load())
     if as_json:
         return print_json(rows)
-    table = Table("topic", "partition", "kept from", "next", "end", "lag", "stopped or impossible")
+    table = new_table(
+        "topic", "partition", "kept from", "next", "end", "lag", "stopped or impossible"
+    )
     for row in rows:
         table.add_row(
             row["topic"],

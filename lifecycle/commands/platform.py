@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from lifecycle import platform, settings
 from lifecycle.commands.console import AsJson, err, out, print_json
@@ -50,12 +51,13 @@ def down(as_json: AsJson = False) -> None:
 
 def show_progress(part: str, detail: str) -> None:
     """One line per change of a part, on stderr."""
-    err.print(f"[dim]{part:22}[/dim] {detail}", highlight=False)
+    err.print(f"[dim]{part:22}[/dim] {escape(detail)}", highlight=False, soft_wrap=True)
 
 
 def print_log_in(status: platform.PlatformStatus) -> None:
     """The address of Airflow and how to log in."""
     out.print(
         f"Airflow  {status.urls['airflow']}\n"
-        f"Log in   user {status.log_in['user']}, password in {status.log_in['passwords']}"
+        f"Log in   user {status.log_in['user']}, password in {status.log_in['passwords']}",
+        soft_wrap=True,
     )

@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from lifecycle import app, settings
-from lifecycle.commands.console import AsJson, day, log_in_name, one_of, out, print_json
+from lifecycle.commands.console import (
+    AsJson,
+    day,
+    log_in_name,
+    new_table,
+    one_of,
+    out,
+    plain,
+    print_json,
+    printable,
+)
 from lifecycle.errors import UsageError
 from lifecycle.quarantine import REQUEST_STATUSES, STAGES, STATUSES, Action, Answer
 from lifecycle.reasons import worded
@@ -48,7 +56,7 @@ def list_records(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1_000,
     as_json: AsJson = False,
 ) -> None:
-    """What was kept out, newest first."""
+    """What was kept out, newest first; `show` has the whole record."""
     configured = settings.load()
     filters = {
         "reason": reason,
@@ -64,14 +72,14 @@ def list_records(
         rows = store.records(limit, since=first, before=before, **filters)
     if as_json:
         return print_json(rows)
-    table = Table("id", "stage", "reason", "detail", "client", "where", "status", "request")
+    table = new_table("id", "stage", "reason", "detail", "client", "where", "status", "request")
     for row in rows:
         table.add_row(
             str(row["quarantine_id"]),
             row["stage"],
             row["reason"],
-            escape(row["detail"]),
-            escape(row["client_id"] or ""),
+            plain(row["detail"]),
+            plain(row["client_id"] or ""),
             f"{row['topic']}/{row['partition']}/{row['kafka_offset']}",
             row["status"],
             str(row["request_id"] or ""),
@@ -92,7 +100,9 @@ def show(record: RecordId, as_json: AsJson = False) -> None:
         return print_json(row)
     for name, value in row.items():
         if name not in ("requests", "released_as"):
-            out.print(f"{name:15} {value}", highlight=False, markup=False)
+            text = printable(value) if isinstance(value, str | bytes) else value
+            # Not wrapped: the record is copied from here to be mended.
+            out.print(f"{name:15} {text}", highlight=False, markup=False, soft_wrap=True)
     _print_requests(row["requests"])
     for fact in row["released_as"]:
         out.print(f"became fact {fact['position']} {fact['type']} {fact['event_id']}")
@@ -170,7 +180,8 @@ def _ask(record: int, action: Action, corrected: bytes | None, reason: str, as_j
         return print_json({"request_id": request, "quarantine_id": record, "action": action})
     out.print(
         f"Request {request} waits for a second person: in Airflow, or "
-        f"`lifecycle quarantine approve {request}`."
+        f"`lifecycle quarantine approve {request}`.",
+        soft_wrap=True,
     )
 
 
@@ -185,16 +196,16 @@ def _decide(request: int, answer: Answer, as_json: bool) -> None:
 
 
 def _print_requests(rows: list[dict[str, Any]]) -> None:
-    table = Table("request", "record", "asks for", "reason", "by", "status", "decided by")
+    table = new_table("request", "record", "asks for", "reason", "by", "status", "decided by")
     for row in rows:
         table.add_row(
             str(row["request_id"]),
             str(row["quarantine_id"]),
             row["action"],
-            escape(row["reason"]),
-            escape(row["maker"]),
+            plain(row["reason"]),
+            plain(row["maker"]),
             row["status"],
-            row["checker"] or "",
+            plain(row["checker"] or ""),
         )
     if rows:
         out.print(table)

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from lifecycle import app, settings
-from lifecycle.commands.console import AsJson, err, out, print_json
+from lifecycle.commands.console import AsJson, err, new_table, out, print_json
 from lifecycle.errors import AnswerIsNo, UsageError
 
 
@@ -104,7 +103,7 @@ def _show_replay(shown: dict[str, Any]) -> None:
         err.print(f"What will be read again is unknown: {shown['replay_unknown']}", soft_wrap=True)
         return
     rows = [row for row in shown["replay"] if row.records or row.problem]
-    table = Table("topic", "partition", "from offset", "to", "records", "impossible")
+    table = new_table("topic", "partition", "from offset", "to", "records", "impossible")
     for row in rows:
         numbers = (row.partition, f"{row.start:,}", f"{row.end:,}", f"{row.records:,}")
         table.add_row(row.topic, *map(str, numbers), row.problem or "")

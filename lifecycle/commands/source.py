@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lifecycle import app, settings
 from lifecycle.commands.console import AsJson, day, err, out, print_json
+from lifecycle.errors import UsageError
 from lifecycle.ports import EventSource
 from lifecycle.settings import Settings
 
@@ -45,14 +46,17 @@ def replay(
 ) -> None:
     """Publish events to Kafka; repeating a replay changes nothing."""
     configured = settings.load()
+    begin, end = day(first), day(last)
+    if begin and end and begin > end:
+        raise UsageError(f"--from {begin} is after --to {end}: there is nothing to replay.")
     chosen = _source(configured, source, seed=seed, clients=clients, days=days, labels=labels)
-    published = _publish(configured, chosen, day(first), day(last), speed)
+    published = _publish(configured, chosen, begin, end, speed)
     if as_json:
         print_json({"source": chosen.name, **msgspec.structs.asdict(published)})
     else:
+        span = f", {published.first_time} to {published.last_time}" if published.events else ""
         out.print(
-            f"{published.events:,} events of {chosen.name} in {published.seconds:.1f} s, "
-            f"{published.first_time} to {published.last_time}",
+            f"{published.events:,} events of {chosen.name} in {published.seconds:.1f} s{span}",
             highlight=False,
         )
 
@@ -98,8 +102,11 @@ def _source(
         days=days,
     )
     if labels:
-        with labels.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["story", "client_id", "entity", "day"])
-            writer.writerows(simulated.labels())
+        try:
+            with labels.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(["story", "client_id", "entity", "day"])
+                writer.writerows(simulated.labels())
+        except OSError as error:
+            raise UsageError(f"The labels {labels} cannot be written: {error.strerror}.") from None
     return simulated

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from rich.table import Table
 
-from lifecycle import app, settings
-from lifecycle.commands.console import AsJson, out, print_json
+from lifecycle import app, platform, settings
+from lifecycle.commands.console import AsJson, new_table, out, plain, print_json
 from lifecycle.errors import NotRunning
 from lifecycle.operations import why_stopped
+from lifecycle.settings import Settings
 
 
 def register(application: typer.Typer) -> None:
@@ -19,18 +19,25 @@ def register(application: typer.Typer) -> None:
 
 def status(as_json: AsJson = False) -> None:
     """Health of every part, lag, reconciliation, alerts, last night and its proof."""
-    now = app.status(settings.load())
+    configured = settings.load()
+    now = app.status(configured)
     if as_json:
         print_json(now)
     else:
         _print(now)
     if not now["healthy"]:
-        ill = [name for name, part in now["parts"].items() if not part["healthy"]]
-        raise NotRunning(
-            f"Not healthy: {', '.join(ill)}: `lifecycle up` starts what is down."
-            if ill
-            else "Nothing is running here: `lifecycle up` starts the platform."
-        )
+        raise NotRunning(_what_is_ill(now["parts"], configured))
+
+
+def _what_is_ill(parts: dict[str, dict[str, Any]], configured: Settings) -> str:
+    ill = [name for name, part in parts.items() if not part["healthy"]]
+    if all(part["detail"] == platform.DOWN for part in parts.values()):
+        return "Nothing is running here: `lifecycle up` starts the platform."
+    said = f"Not healthy: {', '.join(ill)}: `lifecycle up` starts what is down"
+    # What ends again and again is not down: only its log says why.
+    ending = [name for name in ill if parts[name]["restarts"]]
+    logs = ", ".join(str(configured.home / "run" / f"{name}.log") for name in ending)
+    return f"{said}; why a part ended is at the end of {logs}." if ending else f"{said}."
 
 
 def _print_standing(now: dict[str, Any]) -> None:
@@ -69,10 +76,10 @@ def _print_standing(now: dict[str, Any]) -> None:
 
 
 def _print(now: dict[str, Any]) -> None:
-    parts = Table("part", "", "detail", "restarts")
+    parts = new_table("part", "", "detail", "restarts")
     for name, part in now["parts"].items():
         mark = "[green]healthy[/green]" if part["healthy"] else "[red]ill[/red]"
-        parts.add_row(name, mark, part["detail"], str(part["restarts"]))
+        parts.add_row(name, mark, plain(part["detail"]), str(part["restarts"]))
     out.print(parts)
     books = now["reconciliation"]
     if books:
@@ -95,4 +102,5 @@ def _print(now: dict[str, Any]) -> None:
             f"Airflow  {now['urls']['airflow']}  (user {now['log_in']['user']}, password in "
             f"{now['log_in']['passwords']})",
             highlight=False,
+            soft_wrap=True,
         )

@@ -19,10 +19,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lifecycle.errors import UsageError
-from lifecycle.settings import LOOPBACK, PARTITIONS
+from lifecycle.settings import LOOPBACK, PARTITIONS, written_by_up
 
 PORT_NAMES = ("kafka", "controller", "airflow", "smtp", "metrics", "worker_log", "trigger_log")
 PORT_ENV = "LIFECYCLE_PORT_"
+PORT_MAX = 65_535
 USERS = {"admin": "admin", "operator": "op", "officer": "user", "auditor": "viewer"}
 """Airflow log-ins that are made at first start: name -> role of the simple auth manager."""
 
@@ -89,10 +90,9 @@ class Address:
 
 def read(home: Path) -> Address | None:
     """The address `up` wrote, or None when nothing was ever started here."""
-    path = home / "platform.json"
-    if not path.exists():
+    written = written_by_up(home)
+    if not written:
         return None
-    written = json.loads(path.read_text())
     return Address(
         home,
         written["instance"],
@@ -126,11 +126,17 @@ def create(home: Path, brokers: int | None = None, consumers: int | None = None)
         consumers=consumers,
         partitions=known.partitions if known else _partitions_wanted(),
     )
-    for folder in (home, address.run, address.secrets):
-        folder.mkdir(parents=True, exist_ok=True)
-    address.secrets.chmod(0o700)
-    _write_secrets(address)
-    _write(address)
+    try:
+        for folder in (home, address.run, address.secrets):
+            folder.mkdir(parents=True, exist_ok=True)
+        address.secrets.chmod(0o700)
+        _write_secrets(address)
+        _write(address)
+    except OSError as error:
+        raise UsageError(
+            f"Nothing can be written to {home} ({error.strerror}): set LIFECYCLE_HOME to a folder "
+            "of your own."
+        ) from error
     return address
 
 
@@ -196,7 +202,7 @@ def _ports(kept: dict[str, int], names: list[str]) -> dict[str, int]:
     for name in names:
         wanted = os.environ.get(_port_setting(name))
         if wanted:
-            chosen[name] = int(wanted)
+            chosen[name] = _port(_port_setting(name), wanted)
         elif name in kept:
             chosen[name] = kept[name]
         else:
@@ -207,6 +213,12 @@ def _ports(kept: dict[str, int], names: list[str]) -> dict[str, int]:
     for free in held:
         free.close()
     return chosen
+
+
+def _port(setting: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= PORT_MAX):
+        raise UsageError(f"{setting} is {text!r}, which is no port: say 1 to {PORT_MAX}.")
+    return int(text)
 
 
 def _write_secrets(address: Address) -> None:

@@ -97,7 +97,8 @@ def healthy(address: Address, part: str) -> str | None:
         ) as answer:
             components = json.load(answer)
     except (URLError, OSError, ValueError) as error:
-        return f"no answer on {address.airflow_url}: {error}"
+        why = error.reason if isinstance(error, URLError) else error
+        return f"no answer on {address.airflow_url}: {why}"
     status = components[COMPONENTS[part]]["status"]
     return None if status == "healthy" else f"Airflow reports {COMPONENTS[part]} {status}"
 

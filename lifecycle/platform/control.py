@@ -31,6 +31,8 @@ UP_SECONDS_MAX = 240
 RESTARTS_MAX = 4
 """A part that died this often while starting will not come up by itself."""
 LOG_LINES_SHOWN = 15
+DOWN = "the platform is down: run `lifecycle up`"
+"""The detail of every part when no supervisor is there."""
 
 Progress = Callable[[str, str], None]
 """Called with (part, detail) whenever a part's detail changes."""
@@ -164,7 +166,7 @@ def run_dag(home: Path, dag_id: str, conf: dict[str, str], seconds_max: float = 
 
 
 def _not_supervised(part: dict[str, Any]) -> dict[str, Any]:
-    return part | {"healthy": False, "detail": "the platform is down: run `lifecycle up`"}
+    return part | {"healthy": False, "detail": DOWN}
 
 
 def _changes(

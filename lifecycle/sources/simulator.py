@@ -77,6 +77,8 @@ class SimulatorSource:
             )
         if days < 1:
             raise UsageError(f"A simulated bank lives at least one day, not {days}.")
+        if days > (dt.date.max - first_day).days:
+            raise UsageError(f"A simulated bank lives until {dt.date.max}, not {days:,} days.")
         self._seed = seed
         self._clients = clients
         self._first_day = first_day

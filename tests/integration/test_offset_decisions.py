@@ -33,6 +33,30 @@ def test_one_partition_is_decided_as_before(clean: Settings) -> None:
     assert [row[:2] for row in query(clean, DECISIONS)] == [("SET", 1), ("SET", 2)]
 
 
+def test_an_offset_the_log_cannot_serve_changes_nothing(clean: Settings) -> None:
+    """No consumer could start with it: one mistyped number would stop them all."""
+    take_in(clean, as_sent(outgoing(opened())))
+    (row,) = [r for r in app.offsets(clean) if r["topic"] == TOPIC and r["partition"] == 0]
+    end = row["log_end"]
+    for offset in (str(end + 1), "9" * 30):
+        arguments = ("set", TOPIC, "0", offset, "--reason", "mistyped")
+        status, _, complained = lifecycle(clean, "offsets", *arguments)
+        assert status == 2
+        assert f"can be read on from 0 to {end:,}, not from {int(offset):,}" in complained
+    assert query(clean, DECISIONS) == []
+    assert answer(clean, "offsets", "set", TOPIC, "0", str(end), "--reason", "ok")["to"] == end
+
+
+def test_an_offset_past_the_end_hides_no_lag(clean: Settings) -> None:
+    take_in(clean, as_sent(outgoing(opened())))
+    move = "UPDATE consumer_offset SET next_offset = %s WHERE topic = %s AND partition = %s RETURNING 1"
+    read, *others = sorted(app.offsets(clean), key=lambda row: -row["log_end"])
+    query(clean, move, 0, read["topic"], read["partition"])
+    query(clean, move, 999_999_999, others[0]["topic"], others[0]["partition"])
+    assert app.operations(clean)["lag_total"] == read["log_end"]
+    assert sum(row["lag"] for row in app.offsets(clean)) == read["log_end"]
+
+
 def test_what_is_stopped_is_resumed_together(clean: Settings) -> None:
     query(
         clean,

@@ -188,6 +188,11 @@ def test_bytes_that_are_still_wrong_are_refused_and_may_be_asked_for_again(held:
     assert app.prove(held).equal
 
 
+def test_an_empty_correction_is_refused_before_anybody_has_to_decide(held: Settings) -> None:
+    with pytest.raises(UsageError, match="corrected record is empty"):
+        ask(held, b"")
+
+
 def test_a_correction_may_not_smuggle_in_another_client(held: Settings) -> None:
     other = outgoing(posted(9, account_id="A2"), "C2")
     request = ask(held, other.value)

@@ -171,14 +171,20 @@ def _missed_in_the_data(entries: list[dict[str, str]]) -> set[str]:
     return missed
 
 
-def test_commands_answer_with_json_and_one_sentence(clean: Settings) -> None:
+def test_an_event_that_is_too_large_is_named(clean: Settings) -> None:
+    large = replace(outgoing(opened()), value=b"x" * 3_000_000)
+    with pytest.raises(UsageError, match=r"Event 2 .*3,000,000 bytes.* the 1 before it"):
+        publish(iter([outgoing(opened()), large]), clean.kafka_bootstrap)
+
+
+def test_commands_answer_with_json_and_one_sentence(clean: Settings, tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    def lifecycle(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def lifecycle(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "lifecycle.cli", *arguments],
-            env={**__import__("os").environ, "LIFECYCLE_HOME": str(clean.home)},
+            env={**__import__("os").environ, "LIFECYCLE_HOME": str(clean.home), **environ},
             capture_output=True,
             text=True,
         )
@@ -190,12 +196,20 @@ def test_commands_answer_with_json_and_one_sentence(clean: Settings) -> None:
         ("explain", "nothing"),
         ("replay-alert", "nothing"),
         ("replay", "nowhere.ndjson"),
+        ("replay", "simulator", "--days", "999999999"),
+        ("replay", "simulator", "--labels", str(tmp_path)),
+        ("replay", "simulator", "--from", "2026-02-01", "--to", "2026-01-01"),
         ("nightly", "--date", "soon"),
+        ("nightly", "--date", "2062-05-30"),
+        ("alerts", "list", "--status", "new or so"),
         ("quarantine", "show", "1"),
     ):
         answer = lifecycle(*bad)
         assert answer.returncode == 2, bad
         assert len(answer.stderr.strip().splitlines()) == 1, answer.stderr
+    answer = lifecycle("prove", LIFECYCLE_DATABASE_URL="bank")
+    assert answer.returncode == 2
+    assert "LIFECYCLE_DATABASE_URL is no libpq URL" in answer.stderr
     with pytest.raises(AnswerIsNo):
         raise AnswerIsNo("the tree of errors keeps its exit codes")
 

@@ -102,6 +102,15 @@ def test_a_backup_appears_only_when_it_is_complete(tmp_path: Path) -> None:
         raise AssertionError("it must not begin")
 
 
+def test_a_folder_that_takes_no_backup_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(UsageError, match=r"No backup can be put into .*file"),
+        files.unfinished(tmp_path / "file", "now"),
+    ):
+        pass
+
+
 def lake_of(folder: Path, text: str) -> Path:
     (folder / "table").mkdir(parents=True)
     (folder / "table" / "file").write_text(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lifecycle import settings
 from lifecycle.errors import UsageError
 from lifecycle.platform import address, broker
 from lifecycle.platform.control import _changes, _ports_free
@@ -60,6 +61,37 @@ def test_secrets_are_for_the_owner_only(tmp_path: Path) -> None:
 def test_a_setting_moves_a_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIFECYCLE_PORT_AIRFLOW", "18080")
     assert address.create(tmp_path).ports["airflow"] == 18080
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "65536", "-1", "１"])
+def test_a_port_that_is_none_is_refused(
+    port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIFECYCLE_PORT_AIRFLOW", port)
+    with pytest.raises(UsageError, match="LIFECYCLE_PORT_AIRFLOW"):
+        address.create(tmp_path)
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    home = tmp_path / "file"
+    home.touch()
+    with pytest.raises(UsageError, match=r"Nothing can be written to .*file"):
+        address.create(home)
+
+
+@pytest.mark.parametrize("written", ["", "{", "{}", "[]", "\x00"])
+def test_a_damaged_platform_file_is_named(written: str, tmp_path: Path) -> None:
+    (tmp_path / "platform.json").write_text(written)
+    for read in (
+        lambda: address.read(tmp_path),
+        lambda: settings.load({"LIFECYCLE_HOME": str(tmp_path)}),
+    ):
+        with pytest.raises(UsageError, match=r"platform\.json is damaged"):
+            read()
+
+
+def test_an_empty_home_is_the_usual_one() -> None:
+    assert settings.load({"LIFECYCLE_HOME": ""}).home == Path(".lifecycle").absolute()
 
 
 def test_three_brokers_know_each_other_and_stay_three(tmp_path: Path) -> None:
