@@ -73,7 +73,8 @@ def prepare(
         events = {n: events[i] for n, i in enumerate(kept) if i in events}
         identities = {n: identities[i] for n, i in enumerate(kept) if i in identities}
         refused = {n: refused[i] for n, i in enumerate(kept) if i in refused}
-    columns = raw_columns(refused, len(records)) | _whole(events, identities, len(records))
+    whole = _whole(events, identities, len(records), limits.history)
+    columns = raw_columns(refused, len(records)) | whole
     verdict = gate.check("raw", columns, len(records))
     return Prepared(
         records,
@@ -99,19 +100,26 @@ def raw_columns(refused: Mapping[int, InvalidEvent], rows: int) -> dict[str, Seq
 
 
 def _whole(
-    events: Mapping[int, Event], identities: Mapping[int, Identity], rows: int
+    events: Mapping[int, Event],
+    identities: Mapping[int, Identity],
+    rows: int,
+    history: tuple[str, ...],
 ) -> dict[str, Sequence[Any]]:
     """Columns that say something about the batch as a whole; a refused row is told by its place."""
     on_time, in_sequence = [True] * rows, [True] * rows
-    last: dict[str, int] = {}
+    runs: dict[tuple[str, str], tuple[int, int, int]] = {}
     for i, event in events.items():
         if event.late:
             on_time[i] = False
-        if event.sequence:
-            before = last.get(event.client_id, event.sequence)
-            if event.sequence > before + 1:
-                in_sequence[i] = False
-            last[event.client_id] = event.sequence
+        number = event.sequence
+        if number and not event.source.startswith(history):
+            run = event.source, event.client_id
+            lowest, highest, seen = runs.get(run, (number, number, 0))
+            runs[run] = min(lowest, number), max(highest, number), seen + 1
+    # A client's topics are not read in step, so its numbers are asked for as a whole; and where
+    # history is read, topic by topic, they say nothing.
+    missing = sum(max(0, highest - lowest + 1 - seen) for lowest, highest, seen in runs.values())
+    in_sequence[: min(rows, missing)] = [False] * min(rows, missing)
     return {
         "event_key": _numbers([identity.event_key for identity in identities.values()], rows),
         "digest": _numbers([identity.digest for identity in identities.values()], rows),

@@ -110,11 +110,14 @@ def release(prepared: Prepared, back: Release, *, store: IngestStore, rules: Dec
     with store.transaction() as unit:
         unit.recall(prepared.events.values())
         found = _put(unit, prepared.identities, Cache())
-        refused = [held.reason for held in prepared.held.values()] or list(found.refused.values())
+        refused = [f"{held.reason}: {held.detail}" for held in prepared.held.values()] or [
+            REASONS[reason].en for reason in found.refused.values()
+        ]
         if refused:
             raise AnswerIsNo(
-                f"Record {back.quarantine_id} is refused again ({', '.join(refused)}): send it "
-                "corrected, with `lifecycle quarantine release --corrected FILE`."
+                f"Record {back.quarantine_id} is refused again ({'; '.join(refused)}). Reject the "
+                "request, then ask with better bytes: `lifecycle quarantine release "
+                f"{back.quarantine_id} --corrected FILE --reason WHY`."
             )
         if found.duplicates:
             raise AnswerIsNo(

@@ -44,7 +44,7 @@ def replay(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish events to Kafka; repeating a replay changes nothing."""
+    """Publish events to Kafka. Facts that are sent again change nothing; bad lines are held again."""
     configured = settings.load()
     begin, end = day(first), day(last)
     if begin and end and begin > end:
