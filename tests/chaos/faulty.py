@@ -54,7 +54,8 @@ class Fault:
         if point == self._point:
             self._left -= 1
             if self._left == 0:
-                os.kill(os.getpid(), self._signal)
+                # Sent to the process, another thread may take it, and this one goes past the point.
+                signal.pthread_kill(threading.get_ident(), self._signal)
 
     def fuse(self, point: str, items: list[Any]) -> list[Any]:
         """The same list; read to its middle it passes the point."""
