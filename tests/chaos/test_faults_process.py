@@ -130,11 +130,14 @@ def test_fault_03_a_batch_slower_than_the_poll_interval(rig: Rig) -> None:
     log says which limit was passed and what to do, the partitions move, the late batch is
     discarded; 0 lost, 0 doubled."""
     rig.publish(rig.traffic())
-    slow = rig.faulty("--slow-gate", "15", "--max-poll-ms", "6000", "--batch", str(BATCH))
+    late = ["--slow-gate", "3600", "--max-poll-ms", "6000", *PATIENT]
+    slow = rig.faulty(*late, "--batch", str(BATCH))
     # Before anybody else joins: somebody who asks for partitions may be quicker than this limit.
     wait_for(lambda: "max_poll_interval" in slow.said(), 40, "the client says what is too slow")
     with rig.running(rig.consume()):
         rig.wait_received()
+        # Not earlier: of two that read the same records, whoever commits first is right.
+        slow.send(signal.SIGUSR1)
         wait_for(
             lambda: "batch_discarded" in slow.said() or "fenced" in slow.said(),
             30,
