@@ -12,14 +12,17 @@ from lifecycle.adapters.postgres import connect, unavailable
 from lifecycle.alerts.dispatch import Due, Row
 
 _DUE = """
-SELECT d.alert_id::text, d.channel, d.attempts
-  FROM alert_delivery AS d JOIN alert AS a USING (alert_id)
- WHERE d.delivered_at IS NULL AND d.channel = ANY(%(channels)s)
-   AND (d.last_attempt_at IS NULL OR d.last_attempt_at + make_interval(
-            mins => (%(minutes)s::int[])[least(d.attempts, cardinality(%(minutes)s::int[]))]
-        ) <= %(now)s)
- ORDER BY a.severity, a.detected_at, a.alert_key, d.channel
- LIMIT %(limit)s
+SELECT alert_id::text, channel, attempts
+  FROM (SELECT d.alert_id, d.channel, d.attempts, a.severity, a.detected_at, a.alert_key,
+               row_number() OVER (PARTITION BY d.channel
+                                  ORDER BY a.severity, a.detected_at, a.alert_key) AS place
+          FROM alert_delivery AS d JOIN alert AS a USING (alert_id)
+         WHERE d.delivered_at IS NULL AND d.channel = ANY(%(channels)s)
+           AND (d.last_attempt_at IS NULL OR d.last_attempt_at + make_interval(mins =>
+                (%(minutes)s::int[])[least(d.attempts, cardinality(%(minutes)s::int[]))]
+               ) <= %(now)s)) AS due
+ WHERE place <= %(limit)s
+ ORDER BY severity, detected_at, alert_key, channel
 """
 
 _CLAIM = """

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from lifecycle.alerts.dispatch import Due, Row
 
@@ -42,12 +43,12 @@ class MemoryDeliveries:
     def due(
         self, now: dt.datetime, channels: Sequence[str], retry_minutes: Sequence[int], limit: int
     ) -> list[Due]:
-        found = [
-            Due(alert_id, channel, row.attempts)
-            for (alert_id, channel), row in self._rows.items()
-            if row.delivered_at is None and channel in channels and _ready(row, now, retry_minutes)
-        ]
-        return sorted(found, key=self._gravest_first)[:limit]
+        found: dict[str, list[Due]] = {channel: [] for channel in channels}
+        for (alert_id, channel), row in self._rows.items():
+            if row.delivered_at is None and channel in found and _ready(row, now, retry_minutes):
+                found[channel].append(Due(alert_id, channel, row.attempts))
+        of_each = [sorted(due, key=self._gravest_first)[:limit] for due in found.values()]
+        return sorted(chain.from_iterable(of_each), key=self._gravest_first)
 
     @contextmanager
     def claim(self, due: Due) -> Iterator[Row | None]:

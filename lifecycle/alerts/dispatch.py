@@ -48,7 +48,8 @@ class Deliveries(Protocol):
     def due(
         self, now: dt.datetime, channels: Sequence[str], retry_minutes: Sequence[int], limit: int
     ) -> list[Due]:
-        """What is to be sent now, gravest and oldest first."""
+        """What is to be sent now, gravest and oldest first; of each channel at most `limit`, so
+        that one which fails for long keeps no other out."""
 
     def claim(self, due: Due) -> AbstractContextManager[Row | None]:
         """Hold one delivery for the length of the block and give its alert, with whether its client
@@ -84,6 +85,8 @@ def dispatch(
     _plan(deliveries, owners, done)
     failures: Counter[str] = Counter()
     for due in deliveries.due(now, list(channels), retry_minutes, SWEEP_MESSAGES_MAX):
+        if done.delivered + done.failed == SWEEP_MESSAGES_MAX:
+            break
         if failures[due.channel] >= BROKEN_AFTER:
             done.left += 1
             continue

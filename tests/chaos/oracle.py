@@ -135,9 +135,9 @@ def _effects(connection: psycopg.Connection[Any], drained: bool) -> list[str]:
     questions = {
         "facts are in the log twice": "SELECT count(*) - count(DISTINCT event_key) FROM event_log",
         "alert keys are there twice": "SELECT count(*) - count(DISTINCT alert_key) FROM alert",
-        "alerts have no outbox message, or two": "SELECT count(*) FROM (SELECT alert_id::text, "
-        "(SELECT count(*) FROM outbox WHERE topic = 'bank.alert.v1' AND key = alert_id::text) AS n "
-        "FROM alert WHERE origin = 'STREAM') AS a WHERE n <> 1",
+        "alerts have no outbox message, or two": "SELECT count(*) FROM alert LEFT JOIN "
+        "(SELECT key, count(*) AS n FROM outbox WHERE topic = 'bank.alert.v1' GROUP BY key) AS o "
+        "ON key = alert_id::text WHERE origin = 'STREAM' AND n IS DISTINCT FROM 1",
         "facts are in the log and not in the inbox": "SELECT count(*) FROM event_log "
         "LEFT JOIN inbox USING (event_key) WHERE inbox.event_key IS NULL",
     }

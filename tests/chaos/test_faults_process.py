@@ -25,6 +25,8 @@ POINTS = (
     "before-commit",
     "after-commit",
 )
+# It stands still for as long as the others read, and is to wake up, not to be ended for it.
+PATIENT = ("--watchdog", "3600")
 
 
 def _with_bad_ones(records: list[Produced]) -> list[Produced]:
@@ -56,7 +58,8 @@ def test_fault_02_a_zombie_is_fenced(rig: Rig) -> None:
     """Inject: SIGSTOP right before BEGIN, past the session timeout; a replacement reads on;
     SIGCONT. Expect: the zombie's batch is rolled back and counted as fenced, 0 lost, 0 doubled."""
     rig.publish(rig.traffic())
-    zombie = rig.faulty("--die-at", "before-begin", "--signal", "SIGSTOP", "--batch", str(BATCH))
+    stops = ["--die-at", "before-begin", "--signal", "SIGSTOP", *PATIENT]
+    zombie = rig.faulty(*stops, "--batch", str(BATCH))
     zombie.wait_stopped()
     with rig.running(rig.consume()):
         rig.wait_received()
@@ -71,7 +74,8 @@ def test_fault_02_a_zombie_in_a_transaction_holds_nobody_up(rig: Rig) -> None:
     Expect: the transaction ends after its idle timeout (10 s), the replacement reads on, the
     zombie goes on as an ordinary member; 0 lost, 0 doubled."""
     rig.publish(rig.traffic())
-    zombie = rig.faulty("--die-at", "before-commit", "--signal", "SIGSTOP", "--batch", str(BATCH))
+    stops = ["--die-at", "before-commit", "--signal", "SIGSTOP", *PATIENT]
+    zombie = rig.faulty(*stops, "--batch", str(BATCH))
     zombie.wait_stopped()
     with rig.running(rig.consume()):
         started = time.monotonic()
@@ -95,9 +99,8 @@ def test_fault_02_two_share_a_backlog_one_is_paused_one_is_killed(rig: Rig) -> N
         free.bind((LOOPBACK, 0))
         port = free.getsockname()[1]
     fault = ["--batch", str(BATCH // 4), "--after", "3", "--die-at"]
-    # It stands still for as long as the others read, and is to wake up, not to be ended for it.
-    awake = ["before-begin", "--signal", "SIGSTOP", "--watchdog", "3600"]
-    paused = rig.faulty(*fault, *awake, LIFECYCLE_METRICS_PORT=str(port))
+    stops = ["before-begin", "--signal", "SIGSTOP", *PATIENT]
+    paused = rig.faulty(*fault, *stops, LIFECYCLE_METRICS_PORT=str(port))
     killed = rig.faulty(*fault, "mid-batch")
     wait_for(lambda: len(rig.members()) == 2, 60, "both are members")
     rig.publish(rig.traffic())
@@ -127,11 +130,14 @@ def test_fault_03_a_batch_slower_than_the_poll_interval(rig: Rig) -> None:
     log says which limit was passed and what to do, the partitions move, the late batch is
     discarded; 0 lost, 0 doubled."""
     rig.publish(rig.traffic())
-    slow = rig.faulty("--slow-gate", "15", "--max-poll-ms", "6000", "--batch", str(BATCH))
+    late = ["--slow-gate", "3600", "--max-poll-ms", "6000", *PATIENT]
+    slow = rig.faulty(*late, "--batch", str(BATCH))
     # Before anybody else joins: somebody who asks for partitions may be quicker than this limit.
     wait_for(lambda: "max_poll_interval" in slow.said(), 40, "the client says what is too slow")
     with rig.running(rig.consume()):
         rig.wait_received()
+        # Not earlier: of two that read the same records, whoever commits first is right.
+        slow.send(signal.SIGUSR1)
         wait_for(
             lambda: "batch_discarded" in slow.said() or "fenced" in slow.said(),
             30,

@@ -14,16 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import psutil
 import psycopg
 import pytest
 
 from lifecycle import app
 from lifecycle.clients.state import decode_state
-from tests.chaos.rig import EVENTS, Rig
+from tests.chaos.rig import EVENTS, PATIENCE, Rig
 from tests.support import query, wait_for
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 BATCH = str(max(100, EVENTS // 20))
+ROOM_BYTES = 200 * EVENTS
+"""What is left on the small disk: less than half of the events need, whatever lies there."""
 
 
 def _kill_postmaster(rig: Rig) -> Literal["pass"]:
@@ -108,10 +111,10 @@ def test_fault_09_an_older_copy_takes_over(rig: Rig) -> None:
 
 @contextmanager
 def _small_disk(rig: Rig) -> Iterator[None]:
-    """The log's table on a disk of its own with hardly any room; full until the block ends."""
+    """The log's table on a disk of its own with hardly any room left; full until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="lifecycle-disk-"))
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0777", "tmpfs", str(folder)],
+        ["mount", "-t", "tmpfs", "-o", "mode=0777", "tmpfs", str(folder)],
         capture_output=True,
         text=True,
     )
@@ -126,12 +129,15 @@ def _small_disk(rig: Rig) -> Iterator[None]:
         data.chmod(0o700)
         rig.tell(f"CREATE TABLESPACE small LOCATION '{data}'")
         rig.tell("ALTER TABLE event_log SET TABLESPACE small")
-        (folder / "filler").write_bytes(bytes(100_000))
+        _limit_disk(folder, str(psutil.disk_usage(str(folder)).used + ROOM_BYTES))
         yield
     finally:
-        (folder / "filler").unlink(missing_ok=True)
-        subprocess.run(["mount", "-o", "remount,size=1g", str(folder)], check=True)
+        _limit_disk(folder, "50%")
         rig.after.append(lambda: _remove_disk(rig, folder))
+
+
+def _limit_disk(folder: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
 
 
 def _remove_disk(rig: Rig, folder: Path) -> None:
@@ -205,8 +211,9 @@ def test_fault_10_the_database_refuses(rig: Rig, refusal: str) -> None:
     with inject(rig):
         before = _safely_received(rig)
         rig.publish(records[len(records) // 2 :])
-        rig.publish(rig.traffic(2 * EVENTS, "M"))
-        wait_for(lambda: event in consumer.said() or not consumer.alive(), 45, f"it says {event}")
+        wait_for(
+            lambda: event in consumer.said() or not consumer.alive(), PATIENCE, f"it says {event}"
+        )
         time.sleep(2)
         assert consumer.alive(), consumer.said()[-3000:]
         assert why in consumer.said(), consumer.said()[-3000:]

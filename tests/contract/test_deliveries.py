@@ -96,6 +96,14 @@ def test_the_gravest_then_the_oldest_first_up_to_the_limit(opened: Open) -> None
     assert len(due(deliveries, limit=2)) == 2
 
 
+def test_the_limit_is_for_each_channel(opened: Open) -> None:
+    deliveries = opened(alert(1, severity="P1"), alert(2, severity="P1"), alert(3))
+    plan(deliveries, 1, 2)
+    plan(deliveries, 3, channels=("RM:file",))
+    found = [(one.alert_id[-1], one.channel) for one in due(deliveries, limit=1)]
+    assert found == [("1", "RM:mail"), ("3", "RM:file")]
+
+
 def test_channels_that_are_not_asked_for_stay(opened: Open) -> None:
     deliveries = opened(alert(1))
     plan(deliveries, 1, channels=("RM:mail", "RM:OLD"))

@@ -111,6 +111,26 @@ def test_a_broken_channel_is_left_alone_and_hurts_no_other(postboxes: dict[str, 
     assert postboxes["RM:mail"].tried == BROKEN_AFTER
 
 
+def test_a_broken_channel_with_a_full_sweep_of_messages_hurts_no_other(
+    postboxes: dict[str, Postbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lifecycle.alerts.dispatch.SWEEP_MESSAGES_MAX", 10)
+    grave = [alert(n, "RO", "P1") for n in range(20)]
+    deliveries = MemoryDeliveries([*grave, *(alert(n, "RM") for n in range(20, 22))])
+    for kind in ("file", "mail"):
+        postboxes[f"RO:{kind}"].broken = True
+    assert sweep(deliveries, postboxes).delivered == 4
+    assert len(postboxes["RM:mail"].taken) == 2, "the others' messages are less grave, and leave"
+
+
+def test_a_sweep_ends_after_so_many_messages(
+    postboxes: dict[str, Postbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lifecycle.alerts.dispatch.SWEEP_MESSAGES_MAX", 10)
+    deliveries = MemoryDeliveries([alert(n, "RM+RO") for n in range(3)])
+    assert [sweep(deliveries, postboxes).delivered for _ in range(3)] == [10, 2, 0]
+
+
 def test_an_alert_that_is_held_by_another_dispatcher_is_not_sent(
     postboxes: dict[str, Postbox],
 ) -> None:
