@@ -54,9 +54,9 @@ BUSY_POLL_TIMEOUT_MS = 5
 """While a batch is being written, look for more, but notice soon that it is done."""
 BATCH_RECORDS_MAX = 20_000
 """Upper bound of a micro-batch; an idle consumer's batches are as small as what has arrived."""
-AHEAD_RECORDS = 5_000
-"""From a batch of this size on it may wait behind the one that is being written while the next is
-read. A smaller one is waited for, so that what arrives meanwhile becomes one batch."""
+AHEAD_RECORDS = 2_000
+"""After a batch of this size, the next is read and judged while it is being written. A smaller one is
+waited for: to share the interpreter would make both late, and what arrives meanwhile is one batch."""
 PARTITION_FETCH_BYTES_MAX = 4 * 2**20
 """The client's default of 1 MiB would keep a batch of eight partitions below 12,000 records."""
 FETCH_BYTES_MAX = 16 * 2**20
@@ -66,6 +66,9 @@ GARBAGE_LOOK_BATCHES = 4
 """To look for garbage takes as long as there is in memory: after a smaller batch than this it is
 nothing, and when behind, the gate's garbage of so many batches is little beside one of them."""
 SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS_BEHIND = 0.005
+"""How long a thread that has its answer from the broker or the database may wait for another one to
+give the interpreter away. Python's own 5 ms would make alerts late, and cost less when behind."""
 MAX_POLL_INTERVAL_SECONDS = 45.0
 """A member that does not poll for so long loses its partitions; shorter than the watchdog."""
 WATCHDOG_SECONDS = 60
@@ -299,7 +302,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
 class Loop:
     """One consumer process. `run` returns when `stop` is set and the last batch is committed.
 
-    While a batch is being written, the next one is polled, decoded and judged: PostgreSQL and
+    While a large batch is being written, the next one is polled, decoded and judged: PostgreSQL and
     the broker wait outside the interpreter lock. One writer stores them in order; at most two are
     with it. When one does not come through, the other stands on offsets that are not stored.
     """
@@ -384,10 +387,14 @@ class Loop:
         self._look_at_stops()
         self._rejoin_when_forgotten()
         records = self._poll()
+        small = len(records) < self._ahead_records
+        sys.setswitchinterval(SWITCH_SECONDS if small else SWITCH_SECONDS_BEHIND)
         polled_at = time.perf_counter()
         prepared = self._prepare(records) if records else None
-        if self._written(but=int(len(records) >= self._ahead_records)) and prepared:
+        if prepared and self._written(but=1):
             self._write(prepared, polled_at)
+        if small:
+            self._written()
         seconds = time.perf_counter() - polled_at
         if seconds > self._poll_interval_max:
             log.warning(
@@ -593,9 +600,6 @@ class Loop:
         # The first validations cost hundreds of milliseconds; pay them before joining the group.
         for rows in (1, 100):
             self._gate.check("raw", raw_columns({}, rows), rows)
-        # A thread that has its answer from the database or the broker should not wait long for one
-        # that validates: Python's own 5 ms, a dozen times a batch, would be most of an alert's wait.
-        sys.setswitchinterval(SWITCH_SECONDS)
         # The collector would walk every cached state again and again. Nothing of ours is cyclic;
         # what the gate leaves behind is collected young, between batches.
         gc.collect()
