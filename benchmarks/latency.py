@@ -78,6 +78,8 @@ def _latency(pipeline: _Pipeline, rate: int, seconds: int) -> dict[str, Any]:
         watcher.join()
     cut = min(sent.values()) + WARM_UP_SECONDS
     waits = sorted((seen[k] - at) * 1000 for k, at in sent.items() if at >= cut and k in seen)
+    if not waits:
+        raise AssertionError(f"{pipeline.name}: no alert was seen of {len(sent)}")
     return {
         "alerts": len(waits),
         "alerts_not_seen": sum(1 for k in sent if k not in seen),
@@ -156,7 +158,8 @@ def _open_accounts(configured: Settings, postings: int, received: str) -> None:
 def _account(number: int) -> tuple[str, str]:
     """Account and client of a posting: the client's one, or one of its own to be overdrawn."""
     client = number % CLIENTS
-    return f"A{number}" if number % ALERT_EVERY == 0 else f"B{client}", f"C{client}"
+    account = CLIENTS + number if number % ALERT_EVERY == 0 else client
+    return f"B{account}", f"C{client}"
 
 
 def _opened(account: str, client: str, now: dt.datetime) -> Outgoing:

@@ -14,9 +14,8 @@ import gc
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -303,8 +302,7 @@ class Loop:
     """One consumer process. `run` returns when `stop` is set and the last batch is committed.
 
     While a large batch is being written, the next one is polled, decoded and judged: PostgreSQL and
-    the broker wait outside the interpreter lock. One writer stores them in order; at most two are
-    with it. When one does not come through, the other stands on offsets that are not stored.
+    the broker wait outside the interpreter lock. At most one batch is being written.
     """
 
     def __init__(
@@ -340,7 +338,7 @@ class Loop:
         self._ahead_records = ahead_records
         self._clock = clock
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
-        self._writing: deque[Future[Batch]] = deque()
+        self._writing: Future[Batch] | None = None
         self._batches_since_look = 0
         self._kafka_commit_due = 0.0
         self._stops_due = 0.0
@@ -364,7 +362,7 @@ class Loop:
             faulthandler.cancel_dump_traceback_later()
 
     def _leave(self) -> None:
-        self._writer.shutdown(cancel_futures=True)
+        self._writer.shutdown()
         if self._store:
             self._store.close()
         self._consumer.close(autocommit=False, timeout_ms=LEAVE_MS)
@@ -379,7 +377,7 @@ class Loop:
         self._consumer = self._join()
 
     def step(self) -> None:
-        """Poll once, prepare what came, and hand it to the writer when there is room."""
+        """Poll once, prepare what came, and hand it to the writer when the one before is done."""
         if self._store is None and not self._connect():
             return
         if self._owned.is_new and not (self._written() and self._start_over()):
@@ -391,7 +389,7 @@ class Loop:
         sys.setswitchinterval(SWITCH_SECONDS if small else SWITCH_SECONDS_BEHIND)
         polled_at = time.perf_counter()
         prepared = self._prepare(records) if records else None
-        if prepared and self._written(but=1):
+        if self._written() and prepared:
             self._write(prepared, polled_at)
         if small:
             self._written()
@@ -459,14 +457,14 @@ class Loop:
         return prepared
 
     def _write(self, prepared: Prepared, polled_at: float) -> None:
-        """Hand it to the writer; the owned offsets run ahead of the rows by what is with it."""
+        """Start writing; the owned offsets run ahead of the rows by this one batch."""
         ends = {(r.topic, r.partition): r.offset + 1 for r in prepared.records}
         starts = self._owned.advance(ends)
         if starts is None:
             # They went to another consumer while the batch was prepared; it reads them again.
             log.warning("batch_discarded", records=len(prepared.records))
             return
-        self._writing.append(self._writer.submit(self._commit, prepared, starts, polled_at))
+        self._writing = self._writer.submit(self._commit, prepared, starts, polled_at)
 
     def _commit(
         self, prepared: Prepared, starts: Mapping[tuple[str, int], int], polled_at: float
@@ -492,44 +490,30 @@ class Loop:
             gc.collect(1)
             self._batches_since_look = 0
 
-    def _written(self, *, but: int = 0) -> bool:
-        """Wait for all batches but so many to be written. False when one did not come through."""
-        while len(self._writing) > but:
-            if not self._came_through(self._writing.popleft()):
-                return False
-        return True
-
-    def _came_through(self, writing: Future[Batch]) -> bool:
+    def _written(self) -> bool:
+        """Wait for the batch that is being written. False when it did not come through."""
+        if self._writing is None:
+            return True
+        writing, self._writing = self._writing, None
         try:
             batch = writing.result()
         except Fenced as fence:
             log.warning("fenced", reason=str(fence))
             self._metrics.fenced()
-            self._drop_writing()
             self._start_over()
             return False
         except Tripped as trip:
             stops = trip.stops
-            self._drop_writing()
             self._keep_stopped(lambda: stops)
             self._start_over()
             return False
         except NotRunning as error:
-            self._drop_writing()
             self._disconnect(error)
             return False
         for stop in batch.stops:
             log.error("partition_stopped", **msgspec.structs.asdict(stop))
         self._commit_to_kafka()
         return True
-
-    def _drop_writing(self) -> None:
-        """Let go of what waits behind a batch that did not come through; it is read again from the
-        stored offsets. What the writer has begun already finds them elsewhere, or the store gone."""
-        for writing in self._writing:
-            if not writing.cancel():
-                wait([writing])
-        self._writing.clear()
 
     def _rejoin_when_forgotten(self) -> None:
         since = self._owned.waiting_since
