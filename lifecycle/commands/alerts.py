@@ -17,10 +17,6 @@ group = typer.Typer(no_args_is_help=True, help="Alerts: list, show, acknowledge,
 
 AlertId = Annotated[str, typer.Argument(help="The alert's id or key.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the alert.")]
-Who = Annotated[
-    str,
-    typer.Option("--actor", default_factory=log_in_name, help="Who; your log-in name."),
-]
 
 
 def register(application: typer.Typer) -> None:
@@ -81,15 +77,15 @@ def show(alert: AlertId, as_json: AsJson = False) -> None:
 
 
 @group.command()
-def ack(alert: AlertId, actor: Who, reason: Why = "seen", as_json: AsJson = False) -> None:
-    """Acknowledge: somebody is looking at it."""
-    _act("ack", alert, reason, actor, as_json)
+def ack(alert: AlertId, reason: Why = "seen", as_json: AsJson = False) -> None:
+    """Acknowledge: you are looking at it. Who you are is your log-in of the system."""
+    _act("ack", alert, reason, as_json)
 
 
 @group.command()
-def close(alert: AlertId, reason: Why, actor: Who, as_json: AsJson = False) -> None:
-    """Close, with the reason."""
-    _act("close", alert, reason, actor, as_json)
+def close(alert: AlertId, reason: Why, as_json: AsJson = False) -> None:
+    """Close, with the reason. Who you are is your log-in of the system."""
+    _act("close", alert, reason, as_json)
 
 
 def explain(alert: AlertId, as_json: AsJson = False) -> None:
@@ -135,9 +131,10 @@ def replay_alert(
         raise AnswerIsNo(f"{len(replayed['differences'])} alerts do not come out the same.")
 
 
-def _act(action: Action, alert: str, reason: str, actor: str, as_json: bool) -> None:
+def _act(action: Action, alert: str, reason: str, as_json: bool) -> None:
+    now = dt.datetime.now(dt.UTC)
     with app.alerts(settings.load()) as store:
-        done = store.act(action, alert, actor=actor, reason=reason, now=dt.datetime.now(dt.UTC))
+        done = store.act(action, alert, actor=log_in_name(), reason=reason, now=now)
     if as_json:
         print_json(done)
     else:

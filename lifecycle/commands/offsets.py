@@ -16,10 +16,7 @@ group = typer.Typer(
 
 Topic = Annotated[str, typer.Argument(help="e.g. bank.account.v1")]
 Partition = Annotated[str, typer.Argument(help="Its number, or all.")]
-Why = Annotated[str, typer.Option("--reason", help="Why; kept with the decision.")]
-Who = Annotated[
-    str, typer.Option("--actor", default_factory=log_in_name, help="Who; your log-in name.")
-]
+Why = Annotated[str, typer.Option("--reason", help="Why; kept with your log-in of the system.")]
 
 
 def register(application: typer.Typer) -> None:
@@ -48,11 +45,9 @@ def show(as_json: AsJson = False) -> None:
 
 
 @group.command()
-def resume(
-    topic: Topic, partition: Partition, reason: Why, actor: Who, as_json: AsJson = False
-) -> None:
+def resume(topic: Topic, partition: Partition, reason: Why, as_json: AsJson = False) -> None:
     """Read a stopped partition, or all that are stopped, on from where they stand."""
-    _decide(topic, partition, None, reason, actor, as_json)
+    _decide(topic, partition, None, reason, as_json)
 
 
 @group.command("set")
@@ -63,20 +58,17 @@ def set_offset(
         str, typer.Argument(help="The next offset to read, or beginning: the first one kept.")
     ],
     reason: Why,
-    actor: Who,
     as_json: AsJson = False,
 ) -> None:
     """Read on from another offset: what is skipped is lost, what is repeated is recognised."""
-    _decide(topic, partition, offset, reason, actor, as_json)
+    _decide(topic, partition, offset, reason, as_json)
 
 
-def _decide(
-    topic: str, partition: str, offset: str | None, reason: str, actor: str, as_json: bool
-) -> None:
+def _decide(topic: str, partition: str, offset: str | None, reason: str, as_json: bool) -> None:
     all_ = partition == "all"
     number = None if all_ else _number("PARTITION", partition, "all")
     done = app.decide_offsets(
-        settings.load(), topic, number, _offset(offset), actor=actor, reason=reason
+        settings.load(), topic, number, _offset(offset), actor=log_in_name(), reason=reason
     )
     if as_json:
         return print_json(done if all_ else done[0])
