@@ -243,7 +243,8 @@ def test_fault_10_deadlock_and_serialization_failure(rig: Rig) -> None:
     with psycopg.connect(rig.settings.database_url) as other:
         other.execute("SET deadlock_timeout = '30s'")  # the consumer is the one to be chosen
         other.execute("SELECT * FROM consumer_offset FOR UPDATE")
-        rig.publish(records[half:])
+        # Few: who has waited for longer than its deadlock_timeout looks for no deadlock any more.
+        rig.publish(records[half : half + BATCH])
         wait_for(
             lambda: bool(
                 rig.ask(
@@ -257,5 +258,6 @@ def test_fault_10_deadlock_and_serialization_failure(rig: Rig) -> None:
         # The consumer holds its clients' states and waits for the offsets that we hold.
         other.execute("SELECT * FROM client_state ORDER BY client_id FOR UPDATE")
     assert "deadlock detected" in consumer.said()
+    rig.publish(records[half + BATCH :])
     with rig.running(consumer):
         rig.settle()
