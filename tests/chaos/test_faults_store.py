@@ -244,7 +244,7 @@ def test_fault_10_deadlock_and_serialization_failure(rig: Rig) -> None:
         other.execute("SET deadlock_timeout = '30s'")  # the consumer is the one to be chosen
         other.execute("SELECT * FROM consumer_offset FOR UPDATE")
         # Few: who has waited for longer than its deadlock_timeout looks for no deadlock any more.
-        rig.publish(records[half : half + BATCH])
+        rig.publish(records[half : half + 100])
         wait_for(
             lambda: bool(
                 rig.ask(
@@ -258,6 +258,6 @@ def test_fault_10_deadlock_and_serialization_failure(rig: Rig) -> None:
         # The consumer holds its clients' states and waits for the offsets that we hold.
         other.execute("SELECT * FROM client_state ORDER BY client_id FOR UPDATE")
     assert "deadlock detected" in consumer.said()
-    rig.publish(records[half + BATCH :])
+    rig.publish(records[half + 100 :])
     with rig.running(consumer):
         rig.settle()
