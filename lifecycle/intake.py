@@ -106,7 +106,7 @@ def _whole(
     history: tuple[str, ...],
 ) -> dict[str, Sequence[Any]]:
     """Columns that say something about the batch as a whole; a refused row is told by its place."""
-    on_time, in_sequence = [True] * rows, [True] * rows
+    on_time = [True] * rows
     runs: dict[tuple[str, str], tuple[int, int, int]] = {}
     for i, event in events.items():
         if event.late:
@@ -119,12 +119,12 @@ def _whole(
     # A client's topics are not read in step, so its numbers are asked for as a whole; and where
     # history is read, topic by topic, they say nothing.
     missing = sum(max(0, highest - lowest + 1 - seen) for lowest, highest, seen in runs.values())
-    in_sequence[: min(rows, missing)] = [False] * min(rows, missing)
+    gaps = min(rows, missing)
     return {
         "event_key": _numbers([identity.event_key for identity in identities.values()], rows),
         "digest": _numbers([identity.digest for identity in identities.values()], rows),
         "is_on_time": on_time,
-        "is_in_sequence": in_sequence,
+        "is_in_sequence": [False] * gaps + [True] * (rows - gaps),
     }
 
 

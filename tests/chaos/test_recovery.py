@@ -31,8 +31,12 @@ from tests.support import query, wait_for
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 
-STATES = "SELECT client_id, facts, state FROM client_state ORDER BY 1"
+STATES = (
+    "SELECT client_id, state FROM client_state ORDER BY 1",
+    "SELECT alert_id, state_before FROM alert ORDER BY 1",
+)
 OUTCOME = (
+    "SELECT client_id, facts FROM client_state ORDER BY 1",
     "SELECT alert_id, alert_key, decision, hit_count FROM alert ORDER BY 1",
     "SELECT event_key, payload, topic, partition, kafka_offset FROM event_log ORDER BY 1",
     "SELECT topic, partition, next_offset, received, applied, quarantined, duplicates, parked "
@@ -62,8 +66,10 @@ def answer(done: subprocess.CompletedProcess[str]) -> Any:
 
 def outcome(rig: Rig) -> list[list[tuple[Any, ...]]]:
     # Topics may come in another order than the first time, and with them the entries of a state.
-    states = [(c, facts, decode_state(s)) for c, facts, s in query(rig.settings, STATES)]
-    return [states, *(query(rig.settings, text) for text in OUTCOME)]
+    states = [
+        [(key, decode_state(state)) for key, state in query(rig.settings, text)] for text in STATES
+    ]
+    return [*states, *(query(rig.settings, text) for text in OUTCOME)]
 
 
 def lake(rig: Rig) -> dict[str, bytes]:

@@ -66,7 +66,7 @@ class World:
     """Broker, store, clock, and consumer loops that all believe they own every partition."""
 
     def __init__(self, rules: Decider, *, ahead: bool = False) -> None:
-        """`ahead`: however small a batch is, it may wait behind the one that is being written."""
+        """`ahead`: however small a batch is, the next is read while it is being written."""
         self.rules = rules
         self._ahead_records = 1 if ahead else AHEAD_RECORDS
         self.now = at(DAY) + dt.timedelta(days=60)
