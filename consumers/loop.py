@@ -64,6 +64,9 @@ GARBAGE_LOOK_RECORDS = 1_000
 GARBAGE_LOOK_BATCHES = 4
 """To look for garbage takes as long as there is in memory: after a smaller batch than this it is
 nothing, and when behind, the gate's garbage of so many batches is little beside one of them."""
+REQUEST_TIMEOUT_MS = 10_000
+"""kafka-python's own figure is 30 s. While a heartbeat and a fetch wait for a broker that does not answer,
+its poll spins, and hangs one more callback on the fetch with every turn: some 20 MB a second."""
 SWITCH_SECONDS = 0.0005
 SWITCH_SECONDS_BEHIND = 0.005
 """How long a thread that has its answer from the broker or the database may wait for another one to
@@ -632,6 +635,7 @@ def kafka_consumer(bootstrap_servers: str, group: str, ownership: Ownership) -> 
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
             session_timeout_ms=30_000,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
             max_poll_interval_ms=int(MAX_POLL_INTERVAL_SECONDS * 1000),
             metadata_max_age_ms=METADATA_MS,
         )

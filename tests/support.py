@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
+import gc
 import shutil
-import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 import psycopg
 
+from consumers.loop import SWITCH_SECONDS_BEHIND
 from consumers.topics import source_offsets
+from lifecycle import app
 from lifecycle.adapters.memory import MemoryGate
 from lifecycle.breaker import Breaker
 from lifecycle.events import Event, Fact, Outgoing, decode, encode
@@ -208,27 +211,21 @@ def received(configured: Settings) -> int:
 
 
 @contextmanager
-def consumer(configured: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    """`lifecycle consume` as a process of its own; ended gracefully when still alive."""
-    child = start_consumer(configured)
-    try:
-        yield child
-    finally:
-        if child.poll() is None:
-            child.terminate()
-        assert child.wait(30) is not None
-
-
-def start_consumer(configured: Settings) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "LIFECYCLE_HOME": str(configured.home)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    log = (configured.home / "run" / "test-consumer.log").open("ab")
-    return subprocess.Popen(
-        [sys.executable, "-m", "lifecycle.cli", "consume"],
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
+def consumer(configured: Settings) -> Iterator[None]:
+    """What `lifecycle consume` runs, on a thread: a process of its own would load Great Expectations
+    again, for seconds. The faults use processes."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        consuming = pool.submit(app.consume, configured, stop)
+        try:
+            yield
+        finally:
+            stop.set()
+            consuming.result(60)
+            # A consumer has a process to itself and sets it up for speed.
+            gc.unfreeze()
+            gc.enable()
+            sys.setswitchinterval(SWITCH_SECONDS_BEHIND)
 
 
 def insert_alert(configured: Settings, **columns: Any) -> None:

@@ -15,7 +15,7 @@ from lifecycle.settings import Settings
 from tests.support import received, wait_for
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole() -> Iterator[Settings]:
     """The whole platform with a small bank's facts and one night run by its DAG."""
     home = Path(tempfile.mkdtemp(prefix="lifecycle-browser-"))

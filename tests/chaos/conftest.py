@@ -16,7 +16,7 @@ from tests.chaos import report
 from tests.chaos.rig import EVENTS, SEED, Rig
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def faulty_platform() -> Iterator[Rig]:
     """A broker and a database under the real supervisor; the faults are free to break both."""
     home = Path(tempfile.mkdtemp(prefix="lifecycle-faults-"))

@@ -201,6 +201,7 @@ def _member(
     """What `consumers.loop.kafka_consumer` makes, with short times, so that tests need not wait."""
     consumer = Client(
         bootstrap_servers=configured.kafka_bootstrap,
+        request_timeout_ms=loop.REQUEST_TIMEOUT_MS,
         group_id=arguments.group or configured.consumer_group,
         enable_auto_commit=False,
         auto_offset_reset="none",

@@ -125,12 +125,17 @@ def test_fault_06_the_broker_is_a_black_hole(rig: Rig, held: str) -> None:
         rig.wait_received()
         rig.broker.mode = "hold"
     rig.publish(records[half:])
+    memory = consumer.memory_mb()
     time.sleep(watchdog + 10)
     ended = not consumer.alive()
     print("the watchdog ended it" if ended else "it waits")
     if ended:
         assert "Timeout" in consumer.said(), consumer.said()[-2000:]
         assert "Thread" in consumer.said(), consumer.said()[-2000:]
+    else:
+        grown = consumer.memory_mb() - memory
+        print(f"waiting has cost {grown:.0f} MB")
+        assert grown < 200, "kafka-python keeps a callback for every turn of a poll that waits"
     assert rig.received() < len(rig.ledger), "nothing can be read from a black hole"
     rig.broker.heal()
     if ended:
