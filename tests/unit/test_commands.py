@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 
 from lifecycle import cli, platform, settings
-from lifecycle.commands import application, watch
-from lifecycle.commands.console import new_table, out, plain, printable
+from lifecycle.commands import application, console, watch
+from lifecycle.commands.console import new_table, plain, printable
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -45,7 +45,11 @@ def test_a_night_that_was_never_proved_is_not_called_different(
     assert f"night    2026-03-01 BLOCKED, {said}" in capsys.readouterr().out
 
 
-def test_nothing_is_cut_off_or_broken_where_nobody_looks_at_a_screen() -> None:
+def test_nothing_is_cut_off_or_broken_where_nobody_looks_at_a_screen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    out = console._console(stderr=False)
     table = new_table("id", "detail")
     identity = "0ba3a9e8-3b6b-5af5-954b-3d46c4666a13"
     table.add_row(identity, "x" * 300)
