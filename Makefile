@@ -26,7 +26,7 @@ down: ## Stop the platform
 	$(RUN) lifecycle down
 
 test: install ## Run all tests, a file at a time on each of three workers: most of them wait
-	$(RUN) pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 chaos: install ## Inject every fault at full size (hours) and write the table in docs/reliability.md
 	LIFECYCLE_CHAOS_EVENTS=$${LIFECYCLE_CHAOS_EVENTS:-100000} LIFECYCLE_CHAOS_REPORT=1 \

@@ -23,14 +23,6 @@ needs_berka = pytest.mark.skipif(
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a platform with Airflow goes to one worker of `make test`, else a file at a time."""
-    for item in items:
-        path = item.path
-        group = path.parent if path.parent.name == "browser" else path
-        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(ROOT))))
-
-
 @pytest.fixture(scope="session")
 def rule_set() -> RuleSet:
     return load_rules(ROOT / "rules")

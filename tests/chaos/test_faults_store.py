@@ -257,7 +257,7 @@ def test_fault_10_deadlock_and_serialization_failure(rig: Rig) -> None:
         other.execute("SET lock_timeout = '5s'")
         # The consumer holds its clients' states and waits for the offsets that we hold.
         other.execute("SELECT * FROM client_state ORDER BY client_id FOR UPDATE")
-    assert "deadlock detected" in consumer.said()
+    wait_for(lambda: "deadlock detected" in consumer.said(), 10, "the consumer says why")
     rig.publish(records[half + 100 :])
     with rig.running(consumer):
         rig.settle()
