@@ -1,0 +1,124 @@
+"""What an attribute of the profile is: how it is derived, and what a reader must know of it."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+import ibis
+import ibis.expr.types as ir
+import msgspec
+
+from lifecycle.alerts.rules import Parameter
+from lifecycle.clients.facts import Facts
+from lifecycle.events.fields import ClientType, Purpose
+
+SOURCES_MAX = 20
+
+Figures = Mapping[str, Parameter]
+Derive = Callable[[Facts, Figures], ir.Table]
+NullReason = Literal["UNKNOWN", "NOT_APPLICABLE", "NOT_CONSENTED", "SUPPRESSED"]
+EVERYBODY: tuple[ClientType, ...] = ("INDIVIDUAL", "CORPORATE")
+PERSONS: tuple[ClientType, ...] = ("INDIVIDUAL",)
+COMPANIES: tuple[ClientType, ...] = ("CORPORATE",)
+
+
+class Attribute(msgspec.Struct, frozen=True):
+    """One attribute. `derive` gives (client_id, value, sources, source_time): the value a number,
+    or text where `decimals` is None; the ids of the facts it stems from, and the newest one's time."""
+
+    name: str
+    section: str
+    derive: Derive
+    unit: str
+    purposes: tuple[Purpose, ...]
+    """Every one of them must be allowed, else the attribute is not computed."""
+    confidence: float
+    decimals: int | None
+    clients: tuple[ClientType, ...]
+    """The kinds of clients it says something of."""
+    ages: str
+    """Which half-life of `freshness_half_life` its value ages with."""
+
+    @property
+    def purpose(self) -> str:
+        """All its purposes as one text."""
+        return "+".join(self.purposes)
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """One attribute of one client as of a date."""
+
+    name: str
+    value: str | None
+    unit: str
+    purpose: str
+    confidence: float
+    null_reason: NullReason | None
+    source_event_ids: tuple[str, ...]
+    source_time: dt.datetime | None
+    """When the newest fact it stems from became true."""
+
+    @property
+    def number(self) -> Decimal:
+        """The value of an attribute that is a number and has one."""
+        assert self.value is not None, self.name
+        return Decimal(self.value)
+
+
+def attribute(
+    unit: str,
+    *,
+    ages: str,
+    decimals: int | None = 0,
+    purposes: tuple[Purpose, ...] = ("P1_SERVICE",),
+    confidence: float = 1.0,
+    clients: tuple[ClientType, ...] = EVERYBODY,
+) -> Callable[[Derive], Attribute]:
+    """Make a function an attribute of its name, in the section of its module."""
+
+    def made(derive: Derive) -> Attribute:
+        section = derive.__module__.rpartition(".")[2]
+        return Attribute(
+            derive.__name__,
+            section,
+            derive,
+            unit,
+            purposes,
+            confidence,
+            decimals,
+            clients,
+            ages,
+        )
+
+    return made
+
+
+def evidence(facts: ir.Table, where: Any = None) -> dict[str, Any]:
+    """Columns `sources` and `source_time` of a group: up to twenty of its newest facts, in a stable
+    order, and when the newest became true."""
+    newest = [facts.time.desc(), facts.event_id]
+    return {
+        "sources": facts.event_id.collect(where=where, order_by=newest)[:SOURCES_MAX],
+        "source_time": facts.time.max(where=where),
+    }
+
+
+def latest(facts: ir.Table, *by: str) -> ir.Table:
+    """The newest fact of each group: by event time, then by the order of arrival."""
+    window = ibis.window(group_by=by, order_by=[facts.time.desc(), facts.position.desc()])
+    return facts.mutate(newest_first=ibis.row_number().over(window)).filter(
+        lambda t: t.newest_first == 0
+    )
+
+
+def closed_months(business_date: dt.date, months: int) -> tuple[dt.date, dt.date]:
+    """First day of the window and first day after it: calendar months closed by the date's end."""
+    last_of_month = calendar.monthrange(business_date.year, business_date.month)[1]
+    closed = business_date.day == last_of_month
+    end = business_date.year * 12 + business_date.month - (0 if closed else 1)
+    start = end - months
+    return dt.date(start // 12, start % 12 + 1, 1), dt.date(end // 12, end % 12 + 1, 1)
