@@ -1,4 +1,4 @@
-"""Stage "profile": one row per client and attribute."""
+"""Stage "profile": one row per client; what is wrong with one attribute is wrong with the client's row."""
 
 from __future__ import annotations
 
@@ -11,33 +11,49 @@ RULES: tuple[Rule, ...] = (
         "profile-01",
         "NOT_UNIQUE",
         "block",
-        "客户属性重复",
-        "a client has an attribute twice",
+        "客户重复",
+        "a client is there twice",
         gxe.ExpectColumnValuesToBeUnique(column="key"),
     ),
     check_column(
         "profile-02",
+        "ck_everybody",
+        "INCOMPLETE",
+        "block",
+        "不是每位客户都有画像",
+        "not every registered client has a profile",
+    ),
+    check_column(
+        "profile-02b",
         "ck_complete",
         "INCOMPLETE",
         "block",
-        "客户属性不齐全",
-        "not every client has every attribute",
+        "客户属性不齐全或重复",
+        "a client lacks an attribute, or has one twice",
     ),
     check_column(
         "profile-04",
+        "ck_no_future_source",
+        "FUTURE_SOURCE",
+        "block",
+        "属性来自截止时点之后的事件",
+        "an attribute stems from a fact after its date",
+    ),
+    check_column(
+        "profile-04b",
         "ck_sourced",
         "NO_SOURCE",
         "block",
         "属性没有来源事件",
         "an attribute has a value and no source",
     ),
-    Rule(
+    check_column(
         "profile-05",
+        "ck_consent",
         "CONSENT",
         "block",
         "属性用途未经授权",
-        "an attribute serves a purpose that needs consent",
-        gxe.ExpectColumnValuesToBeInSet(column="purpose", value_set=["P1_SERVICE"]),
+        "an attribute has a value for a purpose the client does not allow",
     ),
     check_column(
         "profile-07",
@@ -48,6 +64,11 @@ RULES: tuple[Rule, ...] = (
         "a missing value has no reason, or a value has one",
     ),
     check_column(
-        "profile-08", "ck_ratio", "RATIO", "block", "比率超出范围", "a ratio is outside 0 to 1"
+        "profile-08",
+        "ck_bounds",
+        "RATIO",
+        "quarantine",
+        "数值超出合理范围",
+        "a value is outside its bounds: it is suppressed",
     ),
 )

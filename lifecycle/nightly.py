@@ -17,7 +17,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from lifecycle import profiling
 from lifecycle.alerts.alert import Alert
 from lifecycle.alerts.decide import decider
 from lifecycle.alerts.late import (
@@ -39,7 +41,6 @@ from lifecycle.alerts.nightly import (
 from lifecycle.alerts.owners import ROLES
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.facts import Facts, end_of
-from lifecycle.clients.profile import ATTRIBUTES, METHOD_VERSION, profile
 from lifecycle.clients.state import Source
 from lifecycle.errors import GateFailed, UsageError
 from lifecycle.ports import Engine, Gate, Lake, NightlyStore, Verdict
@@ -169,44 +170,25 @@ def _staged(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
 
 def _profiles(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     facts, engine, _ = _facts(business_date, night)
+    figures = night.rules.parameters
     with engine:
-        rows = engine.run(profile(facts, night.rules.parameters))
-    rows = rows.sort_by([("client_id", "ascending"), ("name", "ascending")])
-    verdict, _gate = _check("profile", _profile_checks(rows), business_date, night)
+        consents = profiling.allowed_purposes(engine, facts, figures)
+        rows = profiling.attributes(engine, facts, figures, consents)
+        clients = profiling.known_clients(engine, facts)
+    columns = profiling.gate_columns(rows, clients, consents, facts, figures)
+    verdict, _gate = _check("profile", columns, business_date, night)
+    rows = profiling.suppressed(rows, verdict, figures)
     night.lake.replace("client_profile", _with(rows, as_of=pa.scalar(business_date)), business_date)
     return rows.num_rows, _word(verdict)
-
-
-def _profile_checks(rows: pa.Table) -> dict[str, Sequence[Any]]:
-    ids, names = rows["client_id"].to_pylist(), rows["name"].to_pylist()
-    values = [None if v is None else float(v) for v in rows["value"].to_pylist()]
-    reasons = rows["null_reason"].to_pylist()
-    clients = len(set(ids))
-    per_name = rows.num_rows == clients * len(ATTRIBUTES)
-    ratios = {"cash_share"}
-    return {
-        "key": [f"{i}|{n}" for i, n in zip(ids, names, strict=True)],
-        "ck_complete": [per_name] * rows.num_rows,
-        "ck_null_explained": [
-            (v is None) == (r is not None) for v, r in zip(values, reasons, strict=True)
-        ],
-        "ck_ratio": [
-            n not in ratios or v is None or 0 <= v <= 1 for n, v in zip(names, values, strict=True)
-        ],
-        "ck_sourced": [
-            v is None or bool(s) for v, s in zip(values, rows["sources"].to_pylist(), strict=True)
-        ],
-        "purpose": rows["purpose"].to_pylist(),
-    }
 
 
 def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     facts, engine, degraded = _facts(business_date, night)
     with engine:
-        stages = engine.run(facilities(facts, night.rules.parameters))
+        stages = engine.run(facilities(facts, night.rules.parameters).drop("time"))
     stages = stages.sort_by("facility_id")
     card = credit_score.card_of(night.rules.parameters["credit_card"].value)
-    features = _features(night.lake.read("client_profile", business_date), stages)
+    features = _features(night.lake.read("client_profile", business_date), stages, card)
     rows = [
         _score_row(client, values, card, business_date, degraded)
         for client, values in features.items()
@@ -235,10 +217,14 @@ _SCORE_SCHEMA = pa.schema([
 ])
 
 
-def _features(profiles: pa.Table, stages: pa.Table) -> dict[str, dict[str, float | None]]:
+def _features(
+    profiles: pa.Table, stages: pa.Table, card: credit_score.Card
+) -> dict[str, dict[str, float | None]]:
     """client id -> features, of every client that has an account."""
     features: dict[str, dict[str, float | None]] = {}
-    for row in profiles.select(["client_id", "name", "value"]).to_pylist():
+    names = pa.array(["tenure_days", *(c.feature for c in card.characteristics)])
+    needed = profiles.filter(pc.is_in(profiles["name"], names))
+    for row in needed.select(["client_id", "name", "value"]).to_pylist():
         value = None if row["value"] is None else float(row["value"])
         features.setdefault(row["client_id"], {})[row["name"]] = value
     for row in stages.select(["client_id", "dpd", "missed_12m"]).to_pylist():
@@ -408,17 +394,9 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     moves = night.lake.read(CANDIDATES, business_date)["move"].to_pylist()
     alerts = [a for move in moves for a in decide_move(decode_move(move), night.rules)]
     products: dict[str, Sequence[dict[str, Any]]] = {
-        "client_profile": [
-            {
-                **{k: row[k] for k in ("client_id", "name", "value", "unit", "as_of", "purpose")},
-                "derived_at": derived_at,
-                "method_version": METHOD_VERSION,
-                "confidence": row["confidence"],
-                "null_reason": row["null_reason"],
-                "source_event_ids": row["sources"] or [],
-            }
-            for row in night.lake.read("client_profile", business_date).to_pylist()
-        ],
+        "client_profile": profiling.served(
+            night.lake.read("client_profile", business_date), business_date, derived_at
+        ),
         "risk_score": [
             {**row, "calibrated": False}
             for row in night.lake.read("risk_score", business_date).to_pylist()

@@ -382,6 +382,9 @@ class Engine(Protocol):
     def run(self, expression: ir.Table) -> pa.Table:
         """Execute an expression."""
 
+    def keep(self, expression: ir.Table) -> ir.Table:
+        """Compute an expression now and keep its rows until the engine is closed."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: object) -> None: ...

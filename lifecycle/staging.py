@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis import _
 
-from lifecycle.clients.profile import OPENED, POSTED, REGISTERED, SNAPSHOT, Figures
+from lifecycle.clients.attribute import Figures
+from lifecycle.clients.attributes.identity import REGISTERED
+from lifecycle.clients.entries import OPENED, POSTED, SNAPSHOT
 from lifecycle.events.codes import MERCHANT_BRANDS, MERCHANT_CATEGORIES, TRANSACTION_FAMILIES
 from lifecycle.ports import Engine
 from lifecycle.risk.classification import DISBURSED, DUE, MADE

@@ -7,6 +7,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+from ibis.util import gen_name
 
 from lifecycle.adapters.lake import Lake, event_schema
 
@@ -35,6 +36,10 @@ class DuckDBEngine:
     def run(self, expression: ir.Table) -> pa.Table:
         """Execute to Arrow."""
         return expression.to_pyarrow()
+
+    def keep(self, expression: ir.Table) -> ir.Table:
+        """A temporary table of the expression's rows."""
+        return self._connection.create_table(gen_name("kept"), expression, temp=True)
 
     def close(self) -> None:
         self._connection.disconnect()

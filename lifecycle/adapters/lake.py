@@ -68,7 +68,13 @@ class Lake:
         """Make a product hold exactly these rows for `as_of`; other days stay as they are."""
         path = str(self._path / name)
         if DeltaTable.is_deltatable(path):
-            write_deltalake(path, rows, mode="overwrite", predicate=f"as_of = '{as_of}'")
+            write_deltalake(
+                path,
+                rows,
+                mode="overwrite",
+                predicate=f"as_of = '{as_of}'",
+                schema_mode="merge",  # a product may have got a column since the table was made
+            )
         else:
             write_deltalake(path, rows, partition_by=["as_of"])
 

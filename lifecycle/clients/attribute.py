@@ -107,6 +107,16 @@ def evidence(facts: ir.Table, where: Any = None) -> dict[str, Any]:
     }
 
 
+def of_one(facts: ir.Table, value: ir.Value) -> ir.Table:
+    """A value that stems from a single fact of each client."""
+    return facts.select(
+        client_id=facts.client,
+        value=value,
+        sources=ibis.array([facts.event_id]),
+        source_time=facts.time,
+    )
+
+
 def latest(facts: ir.Table, *by: str) -> ir.Table:
     """The newest fact of each group: by event time, then by the order of arrival."""
     window = ibis.window(group_by=by, order_by=[facts.time.desc(), facts.position.desc()])
@@ -122,3 +132,32 @@ def closed_months(business_date: dt.date, months: int) -> tuple[dt.date, dt.date
     end = business_date.year * 12 + business_date.month - (0 if closed else 1)
     start = end - months
     return dt.date(start // 12, start % 12 + 1, 1), dt.date(end // 12, end % 12 + 1, 1)
+
+
+def quotient(above: ir.Table, below: ir.Table) -> ir.Table:
+    """One attribute divided by another, where that one is above zero; both are its sources."""
+    joined = above.join(below, "client_id", rname="{name}_below").filter(
+        lambda t: t.value_below > 0
+    )
+    return joined.select(
+        "client_id",
+        value=joined.value / joined.value_below,
+        sources=joined.sources.concat(joined.sources_below)[:SOURCES_MAX],
+        source_time=ibis.greatest(joined.source_time, joined.source_time_below),
+    )
+
+
+def counted(clients: ir.Table, found: ir.Table) -> ir.Table:
+    """An attribute that is zero for who has none of it; what says so is that the client is known."""
+    joined = clients.left_join(found, "client_id")
+    return joined.select(
+        client_id=joined.client_id,
+        value=ibis.coalesce(joined.value, 0.0),
+        sources=ibis.coalesce(joined.sources, ibis.array([joined.event_id])),
+        source_time=ibis.coalesce(joined.source_time, joined.time),
+    )
+
+
+def words(facts: ir.Table) -> ir.StringValue:
+    """The different words (column `word`) of a group in order, as one text."""
+    return facts.word.collect(distinct=True).sort().join(";")

@@ -6,6 +6,7 @@ Every feature reads through `Facts`, so none can see a later fact, nor one the s
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -24,6 +25,7 @@ class Facts:
         self.business_date = business_date
         self.as_of = end_of(business_date, zone)
         self._held = held
+        self._once: dict[str, ir.Table] = {}
 
     def table(self, event_type: str) -> ir.Table:
         """Facts of one type that were known at `as_of` and passed the staged gate."""
@@ -31,6 +33,12 @@ class Facts:
         as_of = ibis.literal(self.as_of)
         seen = facts.filter(facts.time < as_of, facts.recordedtime <= as_of)
         return seen.filter(~seen.position.isin(sorted(self._held))) if self._held else seen
+
+    def once(self, name: str, build: Callable[[], ir.Table]) -> ir.Table:
+        """A table that many ask for: what `build` gives, computed the first time only."""
+        if name not in self._once:
+            self._once[name] = self._engine.keep(build())
+        return self._once[name]
 
     def since(self, days: int) -> dt.date:
         """The first business date of a window of `days` that ends with ours."""

@@ -10,20 +10,25 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
-from lifecycle.clients.profile import Figures
 
 DISBURSED = "bank.credit.disbursed.v1"
 DUE = "bank.credit.repayment_due.v1"
 MADE = "bank.credit.repayment_made.v1"
 MISSED = "bank.credit.repayment_missed.v1"
 SETTLED = "bank.credit.settled.v1"
+_EVIDENCE = ("event_id", "time", "topic", "partition", "kafka_offset")
 
 
 def facilities(facts: Facts, figures: Figures) -> ir.Table:
     """One row per facility that was paid out and not settled:
     (facility_id, client_id, currency, outstanding, dpd, tier, stage, trigger, missed_12m and the
-    event id, topic, partition and offset of the fact that says so)."""
+    event id, time, topic, partition and offset of the fact that says so)."""
+    return facts.once("facilities", lambda: _facilities(facts, figures))
+
+
+def _facilities(facts: Facts, figures: Figures) -> ir.Table:
     paid = facts.table(MADE).group_by("facility_id").agg(paid=_.amount.sum())
     lent = (
         facts
@@ -52,10 +57,7 @@ def _measured(joined: ir.Table, facts: Facts) -> ir.Table:
     """Days past due, amount outstanding and the fact that proves them."""
     overdue = ibis.literal(facts.business_date).delta(joined.due_date, unit="day")
     zero = ibis.literal(0).cast("decimal(18,4)")
-    evidence = {
-        name: ibis.coalesce(joined[f"unpaid_{name}"], joined[name])
-        for name in ("event_id", "topic", "partition", "kafka_offset")
-    }
+    evidence = {name: ibis.coalesce(joined[f"unpaid_{name}"], joined[name]) for name in _EVIDENCE}
     return joined.select(
         facility_id=joined.facility_id,
         client_id=joined.client_id,
@@ -92,10 +94,7 @@ def _oldest_unpaid(facts: Facts, figures: Figures, paid: ir.Table) -> ir.Table:
     unpaid = owed.filter(
         owed.running > ibis.coalesce(owed.paid.cast("decimal(38,4)"), zero) + materiality
     )
-    renamed = {
-        f"unpaid_{name}": unpaid[name].argmin(unpaid.due_date)
-        for name in ("event_id", "topic", "partition", "kafka_offset")
-    }
+    renamed = {f"unpaid_{name}": unpaid[name].argmin(unpaid.due_date) for name in _EVIDENCE}
     return unpaid.group_by("facility_id").agg(due_date=unpaid.due_date.min(), **renamed)
 
 
@@ -133,7 +132,4 @@ def _classified(measured: ir.Table, figures: Figures) -> ir.Table:
 
 
 def _evidence(newest_by: ir.Value) -> dict[str, ir.Value]:
-    return {
-        name: getattr(_, name).argmax(newest_by)
-        for name in ("event_id", "topic", "partition", "kafka_offset")
-    }
+    return {name: getattr(_, name).argmax(newest_by) for name in _EVIDENCE}

@@ -1,0 +1,136 @@
+"""What the client has with the bank, day by day."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from lifecycle.clients.attribute import PERSONS, Figures, attribute, evidence
+from lifecycle.clients.attributes.income import salaries
+from lifecycle.clients.attributes.products import holdings, open_accounts
+from lifecycle.clients.entries import daily_balances, snapshot_balances, spans
+from lifecycle.clients.facts import Facts
+
+
+@attribute("currency", ages="balances", decimals=2, purposes=("P2_PROFILE",))
+def aum(facts: Facts, figures: Figures) -> ir.Table:
+    """Assets under management: balances of open accounts, and products held at what was paid."""
+    newest = snapshot_balances(facts).semi_join(open_accounts(facts), "account_id")
+    window = ibis.window(group_by="account_id", order_by=ibis.desc("business_date"))
+    balances = newest.mutate(nth=ibis.row_number().over(window)).filter(_.nth == 0)
+    own = balances.select(client_id="client", amount="balance", event_id="event_id", time="time")
+    held = holdings(facts).select("client_id", "amount", "event_id", "time")
+    parts = own.union(held)
+    return parts.group_by("client_id").agg(value=_.amount.sum(), **evidence(parts))
+
+
+@attribute("currency", ages="balances", decimals=2, purposes=("P2_PROFILE",))
+def aum_90d(facts: Facts, figures: Figures) -> ir.Table:
+    """Mean closing balance of the days of the window, products held today added."""
+    days = daily_balances(facts, int(figures["balance_days"].value))
+    means = days.group_by(client_id="client").agg(mean=_.balance.mean())
+    held = holdings(facts).group_by("client_id").agg(held=_.amount.sum())
+    joined = means.left_join(held, "client_id")
+    added = joined.select(
+        client_id=joined.client_id, value=joined.mean + ibis.coalesce(joined.held, 0.0)
+    )
+    return _sourced(added, facts, figures)
+
+
+@attribute("log per 90 days", ages="balances", decimals=4, purposes=("P2_PROFILE",), confidence=0.8)
+def aum_trend(facts: Facts, figures: Figures) -> ir.Table:
+    """Slope of the logarithm of closing balances over the window: 0.1 is about 10 % more."""
+    window = int(figures["balance_days"].value)
+    days = daily_balances(facts, window).filter(_.balance > 0)
+    # In the order of the subtraction: Spark and DuckDB count from the right to the left.
+    numbered = days.mutate(
+        n=days.day.delta(ibis.literal(facts.since(window)), unit="day").cast("float64"),
+        log=days.balance.ln(),
+    )
+    sums = numbered.group_by(client_id="client").agg(
+        rows=_.count(),
+        covariance=_.n.cov(_.log, how="pop"),
+        variance=_.n.var(how="pop"),
+    )
+    sloped = sums.filter(_.rows >= int(figures["trend_days_least"].value), _.variance > 0)
+    return _sourced(
+        sloped.select("client_id", value=_.covariance / _.variance * window), facts, figures
+    )
+
+
+@attribute("currency", ages="balances", decimals=2)
+def min_balance_90d(facts: Facts, figures: Figures) -> ir.Table:
+    """The lowest closing balance of the window, over the client's accounts."""
+    balances = spans(facts, int(figures["balance_days"].value))
+    return balances.group_by(client_id="client").agg(
+        value=_.balance.min(),
+        sources=ibis.array([_.event_id.argmin(_.balance)]),
+        source_time=_.time.argmin(_.balance),
+    )
+
+
+@attribute("ratio", ages="balances", decimals=4, confidence=0.9)
+def balance_cv_90d(facts: Facts, figures: Figures) -> ir.Table:
+    """Coefficient of variation of the closing balances of the days of the window."""
+    days = daily_balances(facts, int(figures["balance_days"].value))
+    spread = days.group_by(client_id="client").agg(
+        mean=_.balance.mean(), deviation=_.balance.std(how="pop"), n=_.count()
+    )
+    varied = spread.filter(_.mean > 0, _.n > 1)
+    return _sourced(varied.select("client_id", value=_.deviation / _.mean), facts, figures)
+
+
+@attribute("currency", ages="balances", decimals=2, purposes=("P2_PROFILE",))
+def balance_p10_90d(facts: Facts, figures: Figures) -> ir.Table:
+    """The closing balance that nine days in ten of the window were above."""
+    days = daily_balances(facts, int(figures["balance_days"].value))
+    return _sourced(
+        days.group_by(client_id="client").agg(value=_.balance.quantile(0.1)), facts, figures
+    )
+
+
+@attribute("days", ages="balances")
+def overdraft_days_90d(facts: Facts, figures: Figures) -> ir.Table:
+    """Days of the window that an account closed below zero."""
+    each = spans(facts, int(figures["balance_days"].value))
+    below = each.balance < 0
+    return each.group_by(client_id="client").agg(
+        value=ibis.ifelse(below, each.days, 0).sum().cast("float64"),
+        sources=ibis.coalesce(
+            evidence(each, below)["sources"], ibis.array([each.event_id.argmax(each.time)])
+        ),
+        source_time=each.time.max(),
+    )
+
+
+@attribute("days", ages="income", purposes=("P2_PROFILE",), confidence=0.8, clients=PERSONS)
+def salary_to_zero_days(facts: Facts, figures: Figures) -> ir.Table:
+    """Days from the newest salary until less than a tenth of it was left; empty if it never was."""
+    window = int(figures["balance_days"].value)
+    paid = salaries(facts, figures, facts.since(window))
+    newest = paid.group_by("client").agg(
+        paid_on=_.business_date.max(),
+        salary=_.number.argmax(_.business_date),
+        event_id=_.event_id.argmax(_.time),
+        time=_.time.max(),
+    )
+    share = float(figures["salary_left_share"].value)
+    days = daily_balances(facts, window).join(newest, "client")
+    gone = days.filter(_.day >= _.paid_on, _.balance < _.salary * share)
+    ended = gone.group_by("client").agg(
+        first=_.day.min(), paid_on=_.paid_on.max(), event_id=_.event_id.max(), time=_.time.max()
+    )
+    return ended.select(
+        client_id="client",
+        value=ended.first.delta(ended.paid_on, unit="day").cast("float64"),
+        sources=ibis.array([ended.event_id]),
+        source_time="time",
+    )
+
+
+def _sourced(values: ir.Table, facts: Facts, figures: Figures) -> ir.Table:
+    """Values of daily balances with the closing balances they stem from."""
+    balances = spans(facts, int(figures["balance_days"].value))
+    sources = balances.group_by(client_id="client").agg(**evidence(balances))
+    return values.join(sources, "client_id")

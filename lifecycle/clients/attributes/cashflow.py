@@ -1,0 +1,204 @@
+"""What comes in and goes out: closed calendar months, a partial first month left out."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from lifecycle.clients.attribute import (
+    Figures,
+    attribute,
+    closed_months,
+    counted,
+    evidence,
+    quotient,
+)
+from lifecycle.clients.attributes.identity import REGISTERED
+from lifecycle.clients.attributes.income import full_months
+from lifecycle.clients.entries import OPENED, booked, customer_entries, flows
+from lifecycle.clients.facts import Facts
+
+_PER_MONTH = "currency/month"
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def inflow_monthly(facts: Facts, figures: Figures) -> ir.Table:
+    """Mean monthly credits of the last three closed months."""
+    return _flow(facts, figures, 3, "CRDT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def inflow_monthly_1m(facts: Facts, figures: Figures) -> ir.Table:
+    """Credits of the last closed month."""
+    return _flow(facts, figures, 1, "CRDT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def inflow_monthly_6m(facts: Facts, figures: Figures) -> ir.Table:
+    """Mean monthly credits of the last six closed months."""
+    return _flow(facts, figures, 6, "CRDT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def inflow_monthly_12m(facts: Facts, figures: Figures) -> ir.Table:
+    """Mean monthly credits of the last twelve closed months."""
+    return _flow(facts, figures, 12, "CRDT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def outflow_monthly(facts: Facts, figures: Figures) -> ir.Table:
+    """Mean monthly debits of the last three closed months."""
+    return _flow(facts, figures, 3, "DBIT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def outflow_monthly_1m(facts: Facts, figures: Figures) -> ir.Table:
+    """Debits of the last closed month."""
+    return _flow(facts, figures, 1, "DBIT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def outflow_monthly_6m(facts: Facts, figures: Figures) -> ir.Table:
+    """Mean monthly debits of the last six closed months."""
+    return _flow(facts, figures, 6, "DBIT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def outflow_monthly_12m(facts: Facts, figures: Figures) -> ir.Table:
+    """Mean monthly debits of the last twelve closed months."""
+    return _flow(facts, figures, 12, "DBIT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def net_cashflow(facts: Facts, figures: Figures) -> ir.Table:
+    """Mean monthly credits less debits of the last three closed months."""
+    return _flow(facts, figures, 3, "CRDT", "DBIT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def net_cashflow_1m(facts: Facts, figures: Figures) -> ir.Table:
+    """Credits less debits of the last closed month."""
+    return _flow(facts, figures, 1, "CRDT", "DBIT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def net_cashflow_6m(facts: Facts, figures: Figures) -> ir.Table:
+    """Mean monthly credits less debits of the last six closed months."""
+    return _flow(facts, figures, 6, "CRDT", "DBIT")
+
+
+@attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
+def net_cashflow_12m(facts: Facts, figures: Figures) -> ir.Table:
+    """Mean monthly credits less debits of the last twelve closed months."""
+    return _flow(facts, figures, 12, "CRDT", "DBIT")
+
+
+@attribute("ratio", ages="balances", decimals=4, purposes=("P2_PROFILE",), confidence=0.8)
+def savings_rate(facts: Facts, figures: Figures) -> ir.Table:
+    """What is left of the inflow of the last six closed months, as a share of it."""
+    return quotient(_flow(facts, figures, 6, "CRDT", "DBIT"), _flow(facts, figures, 6, "CRDT"))
+
+
+@attribute(_PER_MONTH, ages="income", decimals=2, purposes=("P2_PROFILE",), confidence=0.7)
+def essential_outflow_monthly(facts: Facts, figures: Figures) -> ir.Table:
+    """Median month of what has to be paid: rent, household, insurance, instalments, utilities."""
+    first, end = closed_months(facts.business_date, int(figures["flow_months"].value))
+    debits = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "DBIT")
+    purposes = list(figures["essential_purposes"].value)
+    categories = list(figures["essential_categories"].value)
+    essential = debits.filter(
+        debits.purpose.isin(purposes).fill_null(False)
+        | debits.category.isin(categories).fill_null(False)
+    )
+    monthly = essential.group_by([
+        "client",
+        essential.business_date.truncate("M").name("month"),
+    ]).agg(total=_.number.sum())
+    medians = monthly.group_by(client_id="client").agg(value=_.total.median())
+    return medians.join(
+        essential.group_by(client_id="client").agg(**evidence(essential)), "client_id"
+    )
+
+
+@attribute("ratio", ages="balances", decimals=4, confidence=0.9)
+def cash_share(facts: Facts, figures: Figures) -> ir.Table:
+    """Cash credits as a share of all credits in the window, 0 to 1."""
+    first = facts.since(int(figures["cash_days"].value))
+    credits = customer_entries(facts, figures).filter(
+        _.business_date >= first, _.credit_debit_indicator == "CRDT", _.amount > 0
+    )
+    cash = ibis.ifelse(credits.is_cash, credits.amount, ibis.literal(0).cast(credits.amount.type()))
+    return credits.group_by(client_id="client").agg(
+        value=cash.sum().cast("float64") / credits.amount.sum().cast("float64"),
+        **evidence(credits),
+    )
+
+
+@attribute("ratio", ages="balances", decimals=4, confidence=0.9)
+def cross_border_share(facts: Facts, figures: Figures) -> ir.Table:
+    """Cross-border entries as a share of the turnover in the window, 0 to 1."""
+    entries = customer_entries(facts, figures).filter(
+        _.business_date >= facts.since(int(figures["cash_days"].value)), _.amount > 0
+    )
+    abroad = ibis.ifelse(entries.is_cross_border, entries.number, 0.0)
+    return entries.group_by(client_id="client").agg(
+        value=abroad.sum() / entries.number.sum(), **evidence(entries)
+    )
+
+
+@attribute(
+    "net amount by currency",
+    ages="balances",
+    decimals=None,
+    purposes=("P2_PROFILE",),
+    confidence=0.9,
+)
+def currency_exposure(facts: Facts, figures: Figures) -> ir.Table:
+    """Credits less debits of the window in currencies other than that of the first account."""
+    opened = facts.table(OPENED)
+    home = opened.group_by(client="client").agg(home=_.currency.argmin(_.opened_date))
+    entries = booked(facts).filter(_.business_date >= facts.since(int(figures["cash_days"].value)))
+    foreign = entries.join(home, "client").filter(_.currency != _.home)
+    signed = ibis.ifelse(foreign.credit_debit_indicator == "DBIT", -1.0, 1.0) * foreign.number
+    nets = foreign.mutate(signed=signed).group_by(["client", "currency"]).agg(net=_.signed.sum())
+    word = nets.currency + ":" + nets.net.round(2).cast("decimal(18,2)").cast("string")
+    texts = (
+        nets
+        .mutate(word=word)
+        .group_by(client_id="client")
+        .agg(value=_.word.collect().sort().join(";"))
+    )
+    return texts.join(foreign.group_by(client_id="client").agg(**evidence(foreign)), "client_id")
+
+
+@attribute("payments", ages="balances", purposes=("P2_PROFILE", "P6_SENSITIVE"), confidence=0.9)
+def tuition_payments_12m(facts: Facts, figures: Figures) -> ir.Table:
+    """Payments to schools within a year."""
+    first = facts.since(int(figures["tuition_days"].value))
+    paid = customer_entries(facts, figures).filter(
+        _.business_date >= first, _.credit_debit_indicator == "DBIT"
+    )
+    tuition = paid.filter(paid.category.isin(list(figures["tuition_categories"].value)))
+    return counted(
+        facts.table(REGISTERED),
+        tuition.group_by(client_id="client").agg(
+            value=_.count().cast("float64"), **evidence(tuition)
+        ),
+    )
+
+
+def _flow(facts: Facts, figures: Figures, window: int, *sides: str) -> ir.Table:
+    """Mean of the closed months that the client was there from the first day."""
+    first, end = closed_months(facts.business_date, window)
+    entries = flows(facts, figures, first, end).filter(_.credit_debit_indicator.isin(sides))
+    months = full_months(facts, first, end)
+    inside = entries.join(months, entries.client == months.client_id).filter(
+        _.business_date >= _.first_month
+    )
+    signed = ibis.ifelse((inside.credit_debit_indicator == "DBIT") & (len(sides) > 1), -1, 1)
+    sums = inside.group_by("client_id").agg(
+        value=(inside.amount * signed).sum().cast("float64") / inside.months.max(),
+        **evidence(inside),
+    )
+    return counted(months, sums)

@@ -1,0 +1,364 @@
+"""What only companies have: revenue, partners, payroll, taxes, statements, groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import msgspec
+from ibis import _
+
+from lifecycle.clients.attribute import (
+    COMPANIES,
+    Figures,
+    attribute,
+    closed_months,
+    evidence,
+    of_one,
+    words,
+)
+from lifecycle.clients.attributes.credit import exposures
+from lifecycle.clients.attributes.income import full_months
+from lifecycle.clients.entries import customer_entries, flows, spans
+from lifecycle.clients.facts import Facts
+from lifecycle.events.credit import Statement
+
+STATEMENT = "bank.client.financial_statement_filed.v1"
+LINKED = "bank.client.relation_linked.v1"
+
+_LINES = tuple(field.name for field in msgspec.structs.fields(Statement))
+
+
+@attribute("currency", ages="balances", decimals=2, confidence=0.8, clients=COMPANIES)
+def revenue_observed_12m(facts: Facts, figures: Figures) -> ir.Table:
+    """Credits of the last twelve closed months, annualised where the client was there for fewer."""
+    first, end = closed_months(facts.business_date, 12)
+    credits = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "CRDT")
+    months = full_months(facts, first, end)
+    inside = credits.join(months, credits.client == months.client_id).filter(
+        _.business_date >= _.first_month,
+        _.months >= int(figures["stability_months_least"].value),
+    )
+    return inside.group_by("client_id").agg(
+        value=_.number.sum() * 12 / _.months.max(), **evidence(inside)
+    )
+
+
+@attribute("currency", ages="statements", decimals=2, confidence=0.7, clients=COMPANIES)
+def revenue_declared(facts: Facts, figures: Figures) -> ir.Table:
+    """Revenue of the newest statement filed."""
+    return _line(facts, lambda now: now.revenue)
+
+
+@attribute("ratio", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
+def revenue_growth(facts: Facts, figures: Figures) -> ir.Table:
+    """Revenue of the newest statement against the one before, less one."""
+    return _two_years(facts, lambda now, before: _over(now.revenue, before.revenue) - 1)
+
+
+@attribute("ratio", ages="balances", decimals=4, confidence=0.8, clients=COMPANIES)
+def customer_concentration(facts: Facts, figures: Figures) -> ir.Table:
+    """The share of the five largest payers in what came in within a year."""
+    return _concentration(facts, figures, "CRDT")
+
+
+@attribute("ratio", ages="balances", decimals=4, confidence=0.8, clients=COMPANIES)
+def supplier_concentration(facts: Facts, figures: Figures) -> ir.Table:
+    """The share of the five largest payees in what went out within a year, wages left out."""
+    return _concentration(facts, figures, "DBIT")
+
+
+@attribute("0 or 1", ages="income", confidence=0.8, clients=COMPANIES)
+def payroll_regular(facts: Facts, figures: Figures) -> ir.Table:
+    """Whether wages were paid in every one of the last closed months."""
+    return _regular(facts, figures, list(figures["payroll_purposes"].value))
+
+
+@attribute("payees", ages="income", confidence=0.5, clients=COMPANIES)
+def payroll_headcount(facts: Facts, figures: Figures) -> ir.Table:
+    """Different payees of wages in the last closed month: a proxy for the number of employees."""
+    first, end = closed_months(facts.business_date, 1)
+    wages = flows(facts, figures, first, end).filter(
+        _.credit_debit_indicator == "DBIT",
+        _.purpose.isin(list(figures["payroll_purposes"].value)),
+        _.partner.notnull(),
+    )
+    return wages.group_by(client_id="client").agg(
+        value=wages.partner.nunique().cast("float64"), **evidence(wages)
+    )
+
+
+@attribute("0 or 1", ages="income", confidence=0.8, clients=COMPANIES)
+def tax_payment_regular(facts: Facts, figures: Figures) -> ir.Table:
+    """Whether taxes were paid in every one of the last closed months."""
+    return _regular(facts, figures, list(figures["tax_purposes"].value))
+
+
+@attribute("index", ages="balances", decimals=4, confidence=0.6, clients=COMPANIES)
+def seasonality_index(facts: Facts, figures: Figures) -> ir.Table:
+    """The strongest month's inflow of the last year for each unit of a mean month's: 1 is none."""
+    first, end = closed_months(facts.business_date, 12)
+    credits = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "CRDT")
+    whole = full_months(facts, first, end).filter(_.months == 12)
+    monthly = (
+        credits
+        .semi_join(whole, credits.client == whole.client_id)
+        .group_by(client_id="client", month=credits.business_date.truncate("M"))
+        .agg(total=_.number.sum())
+    )
+    peak = (
+        monthly
+        .group_by("client_id")
+        .agg(value=_.total.max() * 12 / _.total.sum(), total=_.total.sum())
+        .filter(_.total > 0)
+        .drop("total")
+    )
+    return peak.join(credits.group_by(client_id="client").agg(**evidence(credits)), "client_id")
+
+
+@attribute("days", ages="statements", decimals=1, confidence=0.7, clients=COMPANIES)
+def receivable_days(facts: Facts, figures: Figures) -> ir.Table:
+    """Receivables in days of revenue."""
+    return _line(facts, lambda now: _over(now.receivables, now.revenue) * 365)
+
+
+@attribute("days", ages="statements", decimals=1, confidence=0.7, clients=COMPANIES)
+def inventory_days(facts: Facts, figures: Figures) -> ir.Table:
+    """Inventory in days of cost of sales."""
+    return _line(facts, lambda now: _over(now.inventory, now.cogs) * 365)
+
+
+@attribute("days", ages="statements", decimals=1, confidence=0.7, clients=COMPANIES)
+def payable_days(facts: Facts, figures: Figures) -> ir.Table:
+    """Payables in days of cost of sales."""
+    return _line(facts, lambda now: _over(now.payables, now.cogs) * 365)
+
+
+@attribute("ratio", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
+def current_ratio(facts: Facts, figures: Figures) -> ir.Table:
+    """Current assets for each unit of current liabilities."""
+    return _line(facts, lambda now: _over(now.current_assets, now.current_liabilities))
+
+
+@attribute("ratio", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
+def interest_cover(facts: Facts, figures: Figures) -> ir.Table:
+    """Earnings before interest and tax for each unit of interest."""
+    return _line(facts, lambda now: _over(now.ebit, now.interest_expense))
+
+
+@attribute("ratio", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
+def leverage(facts: Facts, figures: Figures) -> ir.Table:
+    """Liabilities for each unit of assets."""
+    return _line(facts, lambda now: _over(now.total_liabilities, now.total_assets))
+
+
+@attribute("ratio", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
+def operating_margin(facts: Facts, figures: Figures) -> ir.Table:
+    """Earnings before interest and tax for each unit of revenue."""
+    return _line(facts, lambda now: _over(now.ebit, now.revenue))
+
+
+@attribute("currency", ages="statements", decimals=2, confidence=0.7, clients=COMPANIES)
+def statement_cash_change(facts: Facts, figures: Figures) -> ir.Table:
+    """How cash changed from the statement before to the newest one."""
+    return _two_years(facts, lambda now, before: now.cash - before.cash)
+
+
+@attribute("score", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
+def altman_z2(facts: Facts, figures: Figures) -> ir.Table:
+    """Altman's Z'' for private and non-manufacturing companies (Altman, Hotchkiss, Wang 2019)."""
+
+    def z(now: Any) -> ir.NumericValue:
+        return (
+            6.56 * _over(now.current_assets - now.current_liabilities, now.total_assets)
+            + 3.26 * _over(now.retained_earnings, now.total_assets)
+            + 6.72 * _over(now.ebit, now.total_assets)
+            + 1.05 * _over(now.equity, now.total_liabilities)
+        )
+
+    return _line(facts, z)
+
+
+@attribute("score", ages="statements", decimals=4, confidence=0.6, clients=COMPANIES)
+def beneish_m(facts: Facts, figures: Figures) -> ir.Table:
+    """Beneish's M of eight indexes (Beneish 1999): above -1.78 the earnings look made up. An index of
+    sales costs, asset quality or depreciation that cannot be had counts as 1."""
+
+    def m(now: Any, before: Any) -> ir.NumericValue:
+        def margin(year: Any) -> ir.NumericValue:
+            return _over(year.revenue - year.cogs, year.revenue)
+
+        def soft(year: Any) -> ir.NumericValue:
+            hard = year.current_assets + year.ppe + ibis.coalesce(year.securities, 0.0)
+            return 1 - _over(hard, year.total_assets)
+
+        def worn(year: Any) -> ir.NumericValue:
+            return _over(year.depreciation, year.depreciation + year.ppe)
+
+        def debt(year: Any) -> ir.NumericValue:
+            return _over(
+                year.current_liabilities + ibis.coalesce(year.lt_debt, 0.0), year.total_assets
+            )
+
+        receivables = _over(
+            _over(now.receivables, now.revenue), _over(before.receivables, before.revenue)
+        )
+        costs = _over(_over(now.sga, now.revenue), _over(before.sga, before.revenue))
+        return (
+            -4.84
+            + 0.92 * receivables
+            + 0.528 * _over(margin(before), margin(now))
+            + 0.404 * ibis.coalesce(_over(soft(now), soft(before)), 1.0)
+            + 0.892 * _over(now.revenue, before.revenue)
+            + 0.115 * ibis.coalesce(_over(worn(before), worn(now)), 1.0)
+            - 0.172 * ibis.coalesce(costs, 1.0)
+            + 4.679 * _over(now.net_income - now.cfo, now.total_assets)
+            - 0.327 * _over(debt(now), debt(before))
+        )
+
+    return _two_years(facts, m)
+
+
+@attribute("currency", ages="balances", decimals=2, confidence=0.8, clients=COMPANIES)
+def group_exposure(facts: Facts, figures: Figures) -> ir.Table:
+    """What is outstanding to the client and to the companies of its group."""
+    own = exposures.derive(facts, figures)
+    group = _related(facts, "GROUP")
+    linked = group.join(own, group.other == own.client_id, rname="{name}_own")
+    parts = own.union(
+        linked.select(
+            client_id="client", value="value", sources="sources", source_time="source_time"
+        )
+    )
+    return parts.group_by("client_id").agg(
+        value=_.value.sum(),
+        sources=_.sources.collect().flatten().sort()[:20],
+        source_time=_.source_time.max(),
+    )
+
+
+@attribute("ids and shares", ages="kyc", decimals=None, confidence=0.9, clients=COMPANIES)
+def ubo_list(facts: Facts, figures: Figures) -> ir.Table:
+    """Ultimate beneficial owners with their shares."""
+    owners = _related(facts, "UBO")
+    word = owners.other + ":" + ibis.coalesce(owners.share, "?")
+    named = owners.mutate(word=word)
+    return named.group_by(client_id="client").agg(value=words(named), **evidence(named))
+
+
+@attribute("currency", ages="balances", decimals=2, confidence=0.9)
+def guarantees_given(facts: Facts, figures: Figures) -> ir.Table:
+    """What is outstanding to clients that name this one as their guarantor."""
+    owed = exposures.derive(facts, figures)
+    backed = _related(facts, "GUARANTOR")
+    joined = backed.join(owed, backed.client == owed.client_id)
+    return joined.group_by(client_id="other").agg(value=_.value.sum(), **evidence(joined))
+
+
+@attribute("currency", ages="balances", decimals=2, confidence=0.9, clients=COMPANIES)
+def bank_balance_change(facts: Facts, figures: Figures) -> ir.Table:
+    """How closing balances changed over the period of the newest statement."""
+    now = _statements(facts).filter(_.nth == 0).select("client", "period_end")
+    balances = spans(facts, int(figures["statement_days"].value))
+    at = balances.join(now, "client")
+    end = at.filter(_.start <= _.period_end, _.until > _.period_end)
+    start_day = at.period_end - ibis.interval(years=1)
+    begin = at.filter(_.start <= start_day, _.until > start_day)
+    signed = end.mutate(signed=end.balance).union(begin.mutate(signed=-begin.balance))
+    both = signed.group_by(client_id="client").agg(
+        value=_.signed.sum(), ends=_.start.nunique(), **evidence(signed)
+    )
+    return both.filter(_.ends > 1).drop("ends")
+
+
+def _statements(facts: Facts) -> ir.Table:
+    """Statements as numbers, newest version of each period, `nth` counted from the newest back."""
+    return facts.once("statements", lambda: _read_statements(facts))
+
+
+def _read_statements(facts: Facts) -> ir.Table:
+    filed = facts.table(STATEMENT).filter(_.filed_at <= facts.business_date)
+    version = ibis.window(
+        group_by=["client", "period_end"], order_by=[ibis.desc("version"), ibis.desc("position")]
+    )
+    newest = filed.mutate(newest=ibis.row_number().over(version)).filter(_.newest == 0)
+    lines = {name: newest.statement[name].cast("float64") for name in _LINES}
+    nth = ibis.row_number().over(ibis.window(group_by="client", order_by=ibis.desc("period_end")))
+    return newest.select("client", "event_id", "time", "period_end", nth=nth, **lines)
+
+
+def _line(facts: Facts, value: Callable[[Any], ir.Value]) -> ir.Table:
+    """A figure of the newest statement."""
+    now = _statements(facts).filter(_.nth == 0)
+    return of_one(now, value(now)).filter(_.value.notnull())
+
+
+def _two_years(facts: Facts, value: Callable[[Any, Any], ir.Value]) -> ir.Table:
+    """A figure of the newest statement and the one of the year before."""
+    statements = _statements(facts)
+    now, before = statements.filter(_.nth == 0), statements.filter(_.nth == 1).view()
+    years = [
+        now.client == before.client,
+        now.period_end.year() == before.period_end.year() + 1,
+    ]
+    joined = now.join(before, years, rname="{name}_before")
+    earlier = SimpleNamespace(**{name: joined[f"{name}_before"] for name in _LINES})
+    return joined.select(
+        client_id=joined.client,
+        value=value(joined, earlier),
+        sources=ibis.array([joined.event_id, joined.event_id_before]),
+        source_time=ibis.greatest(joined.time, joined.time_before),
+    ).filter(_.value.notnull())
+
+
+def _over(above: ir.NumericValue, below: ir.NumericValue) -> ir.NumericValue:
+    """A ratio; none where the denominator is not above zero."""
+    return above / ibis.ifelse(below > 0, below, ibis.null("float64"))
+
+
+def _related(facts: Facts, relation: str) -> ir.Table:
+    """(client, other, share, event_id, time) of a kind of relation."""
+    linked = facts.table(LINKED).filter(_.relation == relation)
+    return linked.select(
+        "client", "event_id", "time", other="other_client_id", share=_.share.cast("string")
+    )
+
+
+def _concentration(facts: Facts, figures: Figures, side: str) -> ir.Table:
+    first = facts.since(int(figures["concentration_days"].value))
+    wages = list(figures["payroll_purposes"].value)
+    entries = customer_entries(facts, figures).filter(
+        _.business_date >= first,
+        _.credit_debit_indicator == side,
+        ~_.purpose.isin(wages).fill_null(False),
+    )
+    each = (
+        entries
+        .filter(_.partner.notnull())
+        .group_by(["client", "partner"])
+        .agg(total=_.number.sum())
+    )
+    rank = ibis.row_number().over(
+        ibis.window(group_by="client", order_by=[ibis.desc("total"), "partner"])
+    )
+    ranked = each.mutate(rank=rank)
+    largest = ibis.ifelse(ranked.rank < int(figures["largest_partners"].value), ranked.total, 0.0)
+    shares = ranked.group_by(client_id="client").agg(value=largest.sum() / ranked.total.sum())
+    return shares.join(entries.group_by(client_id="client").agg(**evidence(entries)), "client_id")
+
+
+def _regular(facts: Facts, figures: Figures, purposes: list[str]) -> ir.Table:
+    """1 when such a debit came in every closed month of the window, 0 when one lacks; nothing for
+    who never paid any."""
+    window = int(figures["regular_months"].value)
+    first, end = closed_months(facts.business_date, window)
+    paid = flows(facts, figures, first, end).filter(
+        _.credit_debit_indicator == "DBIT", _.purpose.isin(purposes)
+    )
+    months = paid.business_date.truncate("M").nunique()
+    return paid.group_by(client_id="client").agg(
+        value=ibis.ifelse(months == window, 1.0, 0.0), **evidence(paid)
+    )

@@ -1,0 +1,181 @@
+"""What the client owes here and elsewhere, and how it is paid."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from lifecycle.clients.attribute import (
+    Figures,
+    attribute,
+    counted,
+    evidence,
+    latest,
+    of_one,
+    quotient,
+)
+from lifecycle.clients.attributes.identity import REGISTERED
+from lifecycle.clients.attributes.income import APPLIED, income_observed_monthly
+from lifecycle.clients.attributes.products import DISBURSED, SETTLED
+from lifecycle.clients.facts import Facts
+from lifecycle.risk.classification import DUE, MADE, facilities
+
+UTILISATION = "bank.credit.utilisation_snapshot.v1"
+INQUIRY = "bank.credit.bureau_inquiry.v1"
+REPORT = "bank.credit.bureau_report_received.v1"
+TIERS = ("PASS", "SPECIAL_MENTION", "SUBSTANDARD", "DOUBTFUL", "LOSS")
+
+
+@attribute("currency", ages="balances", decimals=2)
+def exposures(facts: Facts, figures: Figures) -> ir.Table:
+    """What is outstanding on all facilities."""
+    return _of_facilities(facts, figures, _.outstanding.sum().cast("float64"))
+
+
+@attribute("days", ages="balances")
+def days_past_due(facts: Facts, figures: Figures) -> ir.Table:
+    """Days past due of the worst facility."""
+    return _of_facilities(facts, figures, _.dpd.max().cast("float64"))
+
+
+@attribute("days", ages="balances")
+def max_dpd_12m(facts: Facts, figures: Figures) -> ir.Table:
+    """The most days an instalment that was unpaid within the year was past due in that time."""
+    late = _lateness(facts).filter(
+        _.paid_on >= facts.since(int(figures["missed_days"].value)), _.days > 0
+    )
+    clients = facts.table(DISBURSED).select("facility_id", "event_id", "time", client_id=_.client)
+    worst = late.group_by(client_id="client").agg(
+        value=_.days.max().cast("float64"),
+        sources=ibis.array([_.event_id.argmax(_.days)]),
+        source_time=_.time.argmax(_.days),
+    )
+    # A client that borrowed and was never late has none, which the loan says.
+    newest = clients.group_by("client_id").agg(
+        event_id=_.event_id.argmax(_.time), time=_.time.max()
+    )
+    return counted(newest, worst)
+
+
+@attribute("stage", ages="balances")
+def stage(facts: Facts, figures: Figures) -> ir.Table:
+    """IFRS 9 stage of the worst facility."""
+    return _of_facilities(facts, figures, _.stage.max().cast("float64"))
+
+
+@attribute("tier", ages="balances", decimals=None)
+def five_tier(facts: Facts, figures: Figures) -> ir.Table:
+    """Five-tier class of the worst facility."""
+    ranked = facilities(facts, figures)
+    rank = ranked.tier.cases(*[(tier, number) for number, tier in enumerate(TIERS)])
+    worst = _of_facilities(facts, figures, rank.max())
+    return worst.mutate(value=worst.value.cases(*enumerate(TIERS)))
+
+
+@attribute("ratio", ages="balances", decimals=4, confidence=0.9)
+def utilisation(facts: Facts, figures: Figures) -> ir.Table:
+    """What is drawn of all lines, for each unit of their limits."""
+    newest = latest(facts.table(UTILISATION), "facility_id")
+    return (
+        newest
+        .group_by(client_id="client")
+        .agg(
+            drawn=_.drawn.cast("float64").sum(),
+            total=newest["limit"].cast("float64").sum(),
+            **evidence(newest),
+        )
+        .filter(_.total > 0)
+        .select("client_id", "sources", "source_time", value=_.drawn / _.total)
+    )
+
+
+@attribute("currency/month", ages="balances", decimals=2, confidence=0.9)
+def instalments_monthly(facts: Facts, figures: Figures) -> ir.Table:
+    """The newest instalment of every facility that is not settled, added up."""
+    due = facts.table(DUE).anti_join(facts.table(SETTLED), "facility_id")
+    newest = latest(due.filter(due.due_date <= facts.business_date), "facility_id")
+    return newest.group_by(client_id="client").agg(
+        value=_.total.cast("float64").sum(), **evidence(newest)
+    )
+
+
+@attribute("ratio", ages="income", decimals=4, confidence=0.8)
+def dsti(facts: Facts, figures: Figures) -> ir.Table:
+    """Debt service to income: instalments a month for each unit of observed income."""
+    return quotient(
+        instalments_monthly.derive(facts, figures), income_observed_monthly.derive(facts, figures)
+    )
+
+
+@attribute("inquiries", ages="kyc", confidence=0.9)
+def credit_inquiries_6m(facts: Facts, figures: Figures) -> ir.Table:
+    """Hard inquiries at a credit bureau within half a year."""
+    first = facts.since(int(figures["inquiry_days"].value))
+    asked = facts.table(INQUIRY).filter(_.hard, _.business_date >= first)
+    return counted(
+        facts.table(REGISTERED),
+        asked.group_by(client_id="client").agg(
+            value=_.inquiry_id.nunique().cast("float64"), **evidence(asked)
+        ),
+    )
+
+
+@attribute("currency", ages="kyc", decimals=2, confidence=0.9)
+def bureau_total_debt(facts: Facts, figures: Figures) -> ir.Table:
+    """All debts a credit bureau knows of, from its newest report."""
+    report = latest(facts.table(REPORT), "client")
+    return of_one(report, report.total_debt.cast("float64"))
+
+
+@attribute("lenders", ages="kyc", confidence=0.9)
+def bureau_lenders(facts: Facts, figures: Figures) -> ir.Table:
+    """How many lenders a credit bureau knows of, from its newest report."""
+    report = latest(facts.table(REPORT), "client")
+    return of_one(report, report.n_lenders.cast("float64"))
+
+
+@attribute("purpose code", ages="kyc", decimals=None)
+def loan_purpose(facts: Facts, figures: Figures) -> ir.Table:
+    """What the newest loan was said to be for."""
+    columns = ("client", "event_id", "time", "position", "declared_purpose_code")
+    said = facts.table(DISBURSED).select(*columns).union(facts.table(APPLIED).select(*columns))
+    newest = latest(said.filter(_.declared_purpose_code.notnull()), "client")
+    return of_one(newest, newest.declared_purpose_code)
+
+
+def _of_facilities(facts: Facts, figures: Figures, value: ir.Deferred) -> ir.Table:
+    own = facilities(facts, figures)
+    return own.group_by("client_id").agg(value=value, **evidence(own))
+
+
+def _lateness(facts: Facts) -> ir.Table:
+    """(client, event_id, time, paid_on, days) of each instalment that fell due: money pays the oldest
+    first, so an instalment is paid when the running sum of payments reaches that of instalments."""
+    due = facts.table(DUE).filter(_.due_date <= facts.business_date)
+    made = facts.table(MADE)
+    owed = due.mutate(
+        running=due.total
+        .cast("float64")
+        .sum()
+        .over(_running(due.facility_id, [due.due_date, due.instalment_no]))
+    )
+    paid = made.select(
+        facility="facility_id",
+        paid_on="business_date",
+        paid=made.amount
+        .cast("float64")
+        .sum()
+        .over(_running(made.facility_id, [made.business_date, made.time, made.event_id])),
+    )
+    covered = owed.left_join(
+        paid, [owed.facility_id == paid.facility, paid.paid >= owed.running - 0.005]
+    )
+    each = covered.group_by(["client", "event_id", "time", "due_date"]).agg(
+        paid_on=ibis.coalesce(covered.paid_on.min(), ibis.literal(facts.business_date))
+    )
+    return each.mutate(days=each.paid_on.delta(each.due_date, unit="day"))
+
+
+def _running(group: ir.Value, order: list[ir.Value]) -> ibis.expr.builders.WindowBuilder:
+    return ibis.window(group_by=group, order_by=order, preceding=None, following=0)

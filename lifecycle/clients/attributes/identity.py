@@ -1,0 +1,138 @@
+"""Who the client is: from registration, KYC and declarations."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from lifecycle.clients.attribute import (
+    COMPANIES,
+    PERSONS,
+    Figures,
+    attribute,
+    evidence,
+    latest,
+    of_one,
+)
+from lifecycle.clients.entries import OPENED
+from lifecycle.clients.facts import Facts
+
+REGISTERED = "bank.client.registered.v1"
+KYC = "bank.client.kyc_updated.v1"
+DECLARED = "bank.client.profile_declared.v1"
+
+
+@attribute("years", ages="identity")
+def age(facts: Facts, figures: Figures) -> ir.Table:
+    """Full years since birth, or since incorporation."""
+    registered = facts.table(REGISTERED)
+    born = ibis.coalesce(registered.birth_date, registered.incorporation_date)
+    today = ibis.literal(facts.business_date)
+    had_birthday = (today.month() * 100 + today.day()) >= (born.month() * 100 + born.day())
+    years = today.year() - born.year() - ibis.ifelse(had_birthday, 0, 1)
+    return of_one(registered.filter(born.notnull()), years.cast("float64"))
+
+
+@attribute("days", ages="identity")
+def tenure_days(facts: Facts, figures: Figures) -> ir.Table:
+    """Days since the first account was opened."""
+    opened = facts.table(OPENED)
+    since = ibis.literal(facts.business_date).delta(opened.opened_date, unit="day")
+    return (
+        opened
+        .mutate(days=since)
+        .group_by(client_id="client")
+        .agg(value=_.days.max().cast("float64"), **evidence(opened))
+    )
+
+
+@attribute("GB/T 4754 code", ages="identity", decimals=None, clients=COMPANIES)
+def industry_code(facts: Facts, figures: Figures) -> ir.Table:
+    """The company's industry."""
+    registered = facts.table(REGISTERED)
+    return of_one(registered.filter(_.industry_code.notnull()), registered.industry_code)
+
+
+@attribute("outlook", ages="statements", decimals=None, clients=COMPANIES, confidence=0.6)
+def industry_outlook(facts: Facts, figures: Figures) -> ir.Table:
+    """What the bank expects of the industry: by the section letter of its code."""
+    outlook = dict(figures["industry_outlook"].value)
+    registered = facts.table(REGISTERED)
+    expected = registered.industry_code.substr(0, 1).cases(*outlook.items())
+    return of_one(registered.filter(expected.notnull()), expected)
+
+
+@attribute("level", ages="kyc", decimals=None)
+def kyc_level(facts: Facts, figures: Figures) -> ir.Table:
+    """How well the client is known, from the newest review."""
+    reviewed = latest(facts.table(KYC), "client")
+    return of_one(reviewed, reviewed.kyc_level)
+
+
+@attribute("date", ages="kyc", decimals=None)
+def kyc_next_review(facts: Facts, figures: Figures) -> ir.Table:
+    """When the next review is due."""
+    reviewed = latest(facts.table(KYC), "client")
+    return of_one(reviewed, reviewed.next_review_date.cast("string"))
+
+
+@attribute("date", ages="kyc", decimals=None)
+def id_expiry(facts: Facts, figures: Figures) -> ir.Table:
+    """When the identity document expires."""
+    registered = facts.table(REGISTERED)
+    return of_one(registered.filter(_.id_expiry.notnull()), registered.id_expiry.cast("string"))
+
+
+@attribute("id", ages="identity", decimals=None)
+def relationship_manager(facts: Facts, figures: Figures) -> ir.Table:
+    """Who looks after the client: the newest assignment, else the one at registration."""
+    columns = ("client", "rm_id", "event_id", "time", "position")
+    known = facts.table(REGISTERED).select(*columns)
+    known = known.union(facts.table("bank.client.rm_assigned.v1").select(*columns))
+    newest = latest(known.filter(_.rm_id.notnull()), "client")
+    return of_one(newest, newest.rm_id)
+
+
+@attribute(
+    "persons", ages="kyc", purposes=("P2_PROFILE", "P6_SENSITIVE"), confidence=0.6, clients=PERSONS
+)
+def household_size(facts: Facts, figures: Figures) -> ir.Table:
+    """Persons of the household, as declared."""
+    return declared(facts, "household_size", "float64")
+
+
+@attribute(
+    "years of age",
+    ages="kyc",
+    decimals=None,
+    purposes=("P2_PROFILE", "P6_SENSITIVE"),
+    confidence=0.6,
+    clients=PERSONS,
+)
+def dependants_ages(facts: Facts, figures: Figures) -> ir.Table:
+    """The ages of those the client supports, youngest first; empty when none was declared."""
+    said = latest(facts.table(DECLARED), "client")
+    ages = said.dependants.map(
+        lambda person: ibis.literal(facts.business_date.year) - person["birth_year"]
+    )
+    return of_one(said, ages.sort().map(lambda years: years.cast("string")).join(","))
+
+
+@attribute("currency", ages="kyc", decimals=2, confidence=0.5)
+def assets_declared(facts: Facts, figures: Figures) -> ir.Table:
+    """What the client owns, as declared."""
+    return declared(facts, "assets", "float64")
+
+
+@attribute("currency", ages="kyc", decimals=2, confidence=0.5)
+def debts_declared(facts: Facts, figures: Figures) -> ir.Table:
+    """What the client owes, as declared."""
+    return declared(facts, "debts", "float64")
+
+
+def declared(facts: Facts, field: str, kind: str) -> ir.Table:
+    """The newest declaration that says something of a field."""
+    said = facts.table(DECLARED)
+    newest = latest(said.filter(said[field].notnull()), "client")
+    return of_one(newest, newest[field].cast(kind))

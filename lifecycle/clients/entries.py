@@ -1,0 +1,212 @@
+"""Entries and balances as every attribute needs them: what is a client's own doing, what is not.
+
+Interest, fees and penalties are the bank's; an entry that was reversed, its opposite, and money that
+only moves between a client's own accounts are nobody's income or spending. A day without entries
+keeps the balance of the day before.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from lifecycle.clients.attribute import Figures
+from lifecycle.clients.facts import Facts
+
+POSTED = "bank.account.transaction_posted.v1"
+REVERSED = "bank.account.transaction_reversed.v1"
+OPENED = "bank.account.opened.v1"
+SNAPSHOT = "bank.account.balance_snapshot.v1"
+
+
+def customer_entries(facts: Facts, figures: Figures) -> ir.Table:
+    """Booked entries a customer or a payer made: no interest, fees, penalties, reversals, nor money
+    between the client's own accounts."""
+    days = int(figures["own_transfer_days"].value)
+    return facts.once(
+        "customer_entries",
+        lambda: _without_own_transfers(booked(facts).filter(_.initiator != "BANK"), facts, days),
+    )
+
+
+def booked(facts: Facts) -> ir.Table:
+    """Booked entries that stand: no reversal, and nothing that was reversed. `number` is the amount
+    as a float, `partner` who is on the other side, `category` the kind of merchant."""
+    return facts.once("booked", lambda: _booked(facts))
+
+
+def _booked(facts: Facts) -> ir.Table:
+    posted, reversed_ = facts.table(POSTED), facts.table(REVERSED)
+    standing = posted.filter(posted.status == "BOOK", ~posted.reversal)
+    cancelled = [
+        standing.account_id == reversed_.account_id,
+        standing.transaction_id == reversed_.original_transaction_id,
+    ]
+    entries = standing.anti_join(reversed_, cancelled)
+    return entries.select(
+        "client",
+        "event_id",
+        "time",
+        "position",
+        "business_date",
+        "account_id",
+        "credit_debit_indicator",
+        "amount",
+        "currency",
+        "initiator",
+        "purpose",
+        "is_cash",
+        "is_cross_border",
+        number=entries.amount.cast("float64"),
+        partner=ibis.coalesce(
+            entries.counterparty["name_hash"], entries.counterparty["account_hash"]
+        ),
+        partner_type=entries.counterparty["type"],
+        category=ibis.coalesce(entries.merchant_details["merchant_category_code"], entries.mcc),
+    )
+
+
+def flows(facts: Facts, figures: Figures, first: dt.date, end: dt.date) -> ir.Table:
+    """Customer entries of the business dates [first, end) without disbursements of loans."""
+    excluded = list(figures["flow_excluded_credit_purposes"].value)
+    entries = customer_entries(facts, figures).filter(
+        _.business_date >= first, _.business_date < end
+    )
+    lent = (entries.credit_debit_indicator == "CRDT") & entries.purpose.isin(excluded).fill_null(
+        False
+    )
+    return entries.filter(~lent)
+
+
+def first_full_month(facts: Facts) -> ir.Table:
+    """(client_id, event_id, time, first_month): the first month that lies wholly behind the opening
+    of a client's first account, and the fact that says so."""
+    return facts.once("first_full_month", lambda: _first_full_month(facts))
+
+
+def _first_full_month(facts: Facts) -> ir.Table:
+    opened = (
+        facts
+        .table(OPENED)
+        .group_by(client_id="client")
+        .agg(
+            event_id=_.event_id.argmin(_.opened_date),
+            time=_.time.argmin(_.opened_date),
+            opened_date=_.opened_date.min(),
+        )
+    )
+    month = opened.opened_date.truncate("M")
+    return opened.select(
+        "client_id",
+        "event_id",
+        "time",
+        first_month=ibis.ifelse(
+            month == opened.opened_date, month, month + ibis.interval(months=1)
+        ).cast("date"),
+    )
+
+
+def spans(facts: Facts, days: int) -> ir.Table:
+    """Closing balances within the last `days` as spans of unchanged balance:
+    (client, account_id, event_id, time, balance, start, until, days), both signs, `until` excluded."""
+    return facts.once(f"spans_{days}", lambda: _spans(facts, days))
+
+
+def _spans(facts: Facts, days: int) -> ir.Table:
+    snapshots = snapshot_balances(facts)
+    until = ibis.coalesce(
+        snapshots.business_date.lead().over(
+            ibis.window(group_by=snapshots.account_id, order_by=snapshots.business_date)
+        ),
+        ibis.literal(facts.business_date + dt.timedelta(days=1)),
+    )
+    start = ibis.greatest(snapshots.business_date, ibis.literal(facts.since(days)))
+    return (
+        snapshots
+        .mutate(start=start, until=until)
+        .mutate(days=lambda t: t.until.delta(t.start, unit="day"))
+        .filter(_.days > 0)
+        .select(
+            "client",
+            "account_id",
+            "event_id",
+            "time",
+            "balance",
+            "start",
+            "until",
+            "days",
+        )
+    )
+
+
+def daily_balances(facts: Facts, days: int) -> ir.Table:
+    """One row per client and day of the last `days` that an account of the client has a balance:
+    (client, day, balance) summed over the accounts."""
+    return facts.once(f"daily_balances_{days}", lambda: _daily_balances(facts, days))
+
+
+def _daily_balances(facts: Facts, days: int) -> ir.Table:
+    each = spans(facts, days)
+    offsets = ibis.range(ibis.literal(0).cast("int64"), each.days.cast("int64"))
+    unfolded = each.mutate(offset=offsets.unnest())
+    day = unfolded.start + unfolded.offset.as_interval("D")
+    return (
+        unfolded
+        .mutate(day=day.cast("date"))
+        .group_by(["client", "day"])
+        .agg(balance=_.balance.sum())
+    )
+
+
+def snapshot_balances(facts: Facts) -> ir.Table:
+    """Closing booked balances with `balance`, below zero when overdrawn; the newest of a day."""
+    return facts.once("snapshot_balances", lambda: _snapshot_balances(facts))
+
+
+def _snapshot_balances(facts: Facts) -> ir.Table:
+    snapshots = facts.table(SNAPSHOT).filter(_.balance_type == "CLBD")
+    sign = ibis.ifelse(snapshots.credit_debit_indicator == "DBIT", -1.0, 1.0)
+    newest = ibis.window(
+        group_by=["account_id", "business_date"],
+        order_by=[ibis.desc("time"), ibis.desc("position")],
+    )
+    return (
+        snapshots
+        .mutate(balance=snapshots.amount.cast("float64") * sign, nth=ibis.row_number().over(newest))
+        .filter(_.nth == 0)
+        .select("client", "account_id", "business_date", "event_id", "time", "balance")
+    )
+
+
+def _without_own_transfers(entries: ir.Table, facts: Facts, days: int) -> ir.Table:
+    """Leaves out entries to an account the source calls the client's own, and entries of which
+    another account of the client has the opposite: same amount, within `days`, and not cash."""
+    named = entries.partner_type == "OWN"
+    others = entries.filter(~named.fill_null(False))
+    # Only who has two accounts can move money between them: the join stays small.
+    several = (
+        facts
+        .table(OPENED)
+        .group_by(client="client")
+        .having(_.account_id.nunique() > 1)
+        .agg(accounts=_.account_id.nunique())
+    )
+    moved = others.filter(~others.is_cash).semi_join(several, "client")
+    other = moved.view()
+    apart = moved.business_date.delta(other.business_date, unit="day")
+    opposite = moved.semi_join(
+        other,
+        [
+            moved.client == other.client,
+            moved.amount == other.amount,
+            moved.currency == other.currency,
+            moved.account_id != other.account_id,
+            moved.credit_debit_indicator != other.credit_debit_indicator,
+            apart <= days,
+            apart >= -days,
+        ],
+    )
+    return others.anti_join(opposite, "event_id")

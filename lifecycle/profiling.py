@@ -1,0 +1,141 @@
+"""Profiles on their way: consents and facts -> attributes -> gate "profile" -> rows to serve.
+
+The night does it for every client, a refresh for those whose facts changed: the same steps.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lifecycle.clients.attribute import Figures
+from lifecycle.clients.attributes import ATTRIBUTES
+from lifecycle.clients.attributes.identity import REGISTERED
+from lifecycle.clients.consent import allowed, consent_facts, fact_of
+from lifecycle.clients.facts import Facts
+from lifecycle.clients.profile import METHOD_VERSION, profile
+from lifecycle.events.fields import Purpose
+from lifecycle.ports import Engine, Verdict
+
+Allowed = Mapping[str, frozenset[Purpose]]
+
+
+def allowed_purposes(engine: Engine, facts: Facts, figures: Figures) -> Allowed:
+    """client id -> purposes allowed as of the facts' date, for who ever gave a consent."""
+    rows = engine.run(consent_facts(facts)).to_pylist()
+    return allowed(map(fact_of, rows), facts.as_of, figures["purposes_without_consent"].value)
+
+
+def attributes(engine: Engine, facts: Facts, figures: Figures, consents: Allowed) -> pa.Table:
+    """Every attribute of every client known, by client and name; see `clients.profile.profile`."""
+    rows = engine.run(profile(facts, figures, consents))
+    return rows.sort_by([("client_id", "ascending"), ("name", "ascending")])
+
+
+def known_clients(engine: Engine, facts: Facts) -> int:
+    """How many clients are registered as of the facts' date."""
+    return len(engine.run(facts.table(REGISTERED).select("client_id").distinct()))
+
+
+def gate_columns(
+    rows: pa.Table, clients: int, consents: Allowed, facts: Facts, figures: Figures
+) -> dict[str, Sequence[Any]]:
+    """What gate "profile" judges, one row a client in the order of their ids."""
+    valued = pc.is_valid(rows["value"])
+    empty = pc.invert(valued)
+    judged = {
+        "ck_null_explained": pc.not_equal(valued, pc.is_valid(rows["null_reason"])),
+        "ck_sourced": pc.or_(empty, _has_sources(rows)),
+        "ck_no_future_source": pc.or_(
+            pc.is_null(rows["source_time"]),
+            pc.less(pc.fill_null(rows["source_time"], facts.as_of), facts.as_of),
+        ),
+        "ck_consent": pc.or_(empty, _permitted(rows, consents, figures)),
+        "ck_bounds": pc.invert(out_of_bounds(rows, figures)),
+    }
+    each = pa.table({"key": rows["client_id"], **judged, "rows": rows["name"]})
+    by_client = each.group_by("key").aggregate([
+        *((name, "all") for name in judged),
+        ("rows", "count_distinct"),
+        ("rows", "count"),
+    ])
+    by_client = by_client.sort_by("key")
+    complete = pc.and_(
+        pc.equal(by_client["rows_count"], len(ATTRIBUTES)),
+        pc.equal(by_client["rows_count_distinct"], len(ATTRIBUTES)),
+    )
+    return {
+        "key": by_client["key"].to_pylist(),
+        **{name: by_client[f"{name}_all"].to_pylist() for name in judged},
+        "ck_complete": complete.to_pylist(),
+        "ck_everybody": [by_client.num_rows == clients] * by_client.num_rows,
+    }
+
+
+def suppressed(rows: pa.Table, verdict: Verdict, figures: Figures) -> pa.Table:
+    """The rows with every value that is out of its bounds taken away, and its reason in its place."""
+    if not verdict.quarantined():
+        return rows
+    wrong = out_of_bounds(rows, figures)
+    taken = {
+        "value": pa.scalar(None, pa.string()),
+        "null_reason": pa.scalar("SUPPRESSED"),
+        "confidence": pa.scalar(0.0),
+    }
+    for name, instead in taken.items():
+        column = pc.if_else(wrong, instead.cast(rows.schema.field(name).type), rows[name])
+        rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+    return rows
+
+
+def out_of_bounds(rows: pa.Table, figures: Figures) -> pa.ChunkedArray:
+    """Whether a value is a number outside the bounds its attribute has."""
+    wrong = pc.equal(rows["name"], "")
+    for name, (least, most) in figures["profile_bounds"].value.items():
+        own = pc.equal(rows["name"], name)
+        number = pc.if_else(own, rows["value"], None).cast(pa.float64())
+        outside = pc.or_(pc.less(number, least), pc.greater(number, most))
+        wrong = pc.or_(wrong, pc.fill_null(outside, False))
+    return wrong
+
+
+def served(rows: pa.Table, business_date: dt.date, derived_at: dt.datetime) -> list[dict[str, Any]]:
+    """Rows as the table `client_profile` takes them."""
+    columns = ("client_id", "name", "value", "unit", "purpose", "confidence", "null_reason")
+    return [
+        {
+            **{name: row[name] for name in columns},
+            "as_of": business_date,
+            "derived_at": derived_at,
+            "method_version": METHOD_VERSION,
+            "source_event_ids": row["sources"] or [],
+            "source_time": row["source_time"],
+        }
+        for row in rows.to_pylist()
+    ]
+
+
+def _has_sources(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.greater(pc.fill_null(pc.list_value_length(rows["sources"]), 0), 0)
+
+
+def _permitted(rows: pa.Table, consents: Allowed, figures: Figures) -> pa.ChunkedArray:
+    """Whether the ledger allows a row's client all purposes of the row."""
+    free = frozenset(figures["purposes_without_consent"].value)
+    needs = {a.purpose: set(a.purposes) - free for a in ATTRIBUTES.values()}
+    without = [text for text, needed in needs.items() if not needed]
+    pairs = [
+        f"{client}|{text}"
+        for client, own in consents.items()
+        for text, needed in needs.items()
+        if needed and needed <= own
+    ]
+    asked = pc.binary_join_element_wise(rows["client_id"], rows["purpose"], "|")
+    return pc.or_(
+        pc.is_in(rows["purpose"], pa.array(without, pa.string())),
+        pc.is_in(asked, pa.array(pairs, pa.string())),
+    )
