@@ -34,8 +34,8 @@ import org.apache.kafka.streams.state.Stores;
 public final class KafkaStreamsIngest {
     static final int ROWS = 5_000;
     static final Duration WINDOW = Duration.ofMillis(250);
-    static final long AMOUNT = 250_000_000L;
-    static final long DEBITS = 400_000_000L;
+    static final long AMOUNT = 2_500_000L;
+    static final long DEBITS = 4_000_000L;
     static final long DAY_MICROS = 86_400_000_000L;
     static final String OPENED = "bank.account.opened.v1";
     static final String POSTED = "bank.account.transaction_posted.v1";

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from benchmarks.ingest_job.job import job
-from benchmarks.ingest_job.rules import AMOUNT, State, expected, fold
+from benchmarks.ingest_job.rules import AMOUNT, DEBITS, State, expected, fold
 from benchmarks.peers.catalogue import HERE, KAFKA_STREAMS, PEERS, Peer, chosen
 from lifecycle.errors import UsageError
 from lifecycle.events import Event, decode, encode, money_text
@@ -33,6 +33,12 @@ def posted(number: int, amount: int, balance: int) -> Event:
     )
     out = encode(data, source="/test", client_id="C1", time=time)
     return decode(out.value, out.key.encode(), out.topic, 0, number)
+
+
+def test_the_java_rival_has_the_thresholds_of_the_job() -> None:
+    source = (HERE / "KafkaStreamsIngest.java").read_text(encoding="utf-8")
+    found = dict(re.findall(r"long (AMOUNT|DEBITS) = ([0-9_]+)L;", source))
+    assert {name: int(text) for name, text in found.items()} == {"AMOUNT": AMOUNT, "DEBITS": DEBITS}
 
 
 def test_each_of_the_three_rules_can_fire() -> None:
