@@ -10,7 +10,7 @@ import datetime as dt
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     from lifecycle.alerts.owners import Owner
     from lifecycle.alerts.rules import RuleSet
     from lifecycle.backup import Manifest
+    from lifecycle.events import Event
+    from lifecycle.events.fields import Purpose
     from lifecycle.limits import Limits
     from lifecycle.nightly import Nightly, StepResult
     from lifecycle.ports import Batch, Channel, EventSource, IngestStore
     from lifecycle.proof import Proof
     from lifecycle.quarantine import Action, Answer, Request
+    from lifecycle.refresh import Refreshed
     from lifecycle.sources.simulator import SimulatorSource
 
 
@@ -815,34 +818,131 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
     }
 
 
-def client(settings: Settings, client_id: str) -> dict[str, Any]:
-    """One client's page, with the keys of the stable interface."""
+def client(
+    settings: Settings,
+    client_id: str,
+    *,
+    actor: str,
+    purpose: Purpose = "P1_SERVICE",
+    as_of: dt.date | None = None,
+) -> dict[str, Any]:
+    """One client's page, with the keys of the stable interface, read for a purpose: that is written
+    down, and what the client does not allow now has no value, whatever is served or was once lawful.
+    `as_of` gives the profile of that night."""
     from lifecycle.adapters.client_store import ClientStore
+    from lifecycle.adapters.lake import Lake
+    from lifecycle.adapters.profile_store import ProfileStore
+    from lifecycle.clients.consent import ledger, permissions
+    from lifecycle.ports import ProfileRead
+    from lifecycle.profiling import as_read
 
+    now = dt.datetime.now(dt.UTC)
     store = ClientStore(settings.database_url, _gap_age(settings))
+    profiles = ProfileStore(settings.database_url)
     try:
         page = store.page(client_id)
+        if as_of is not None:
+            page["as_of"] = as_of
+            page["attributes"] = Lake(settings.lake).profile(client_id, as_of)
+        consents = ledger(profiles.consent_facts([client_id]), now)
+        allowed = permissions(consents, _purposes_without_consent(settings))
+        asked = allowed[purpose]
+        profiles.record_read(
+            ProfileRead(client_id, purpose, actor, as_of, asked.allowed, asked.ground, now)
+        )
     finally:
+        profiles.close()
         store.close()
     with alerts(settings) as alert_store:
         raised = alert_store.list(client=client_id)
-    state, degraded = page.pop("state"), page["held"] > 0
+    degraded = page["held"] > 0
+    page["attributes"] = as_read(page["attributes"], allowed, purpose)
     for product in ("attributes", "scores", "facilities"):
         page[product] = [row | {"degraded": degraded} for row in page[product]]
     return {
         "client_id": client_id,
+        "purpose": purpose,
         "lifecycle": {"state": None, "since": None},
         "degraded": degraded,
         "incomplete": any(gap["incomplete"] for gap in page["gaps"]),
         **page,
         "checks": [],
-        "consents": [
-            {"purpose": purpose, "consent_id": consent}
-            for purpose, consent in sorted(state.consents.items())
-        ],
+        "consents": [_named(permission) for permission in allowed.values()],
         "needs": [],
         "alerts": raised,
     }
+
+
+def consent(settings: Settings, client_id: str, as_of: dt.date | None) -> dict[str, Any]:
+    """What may be used of a client for which purpose, since when and why, and every consent with what
+    became of it: as of the end of a date, or now."""
+    from lifecycle.adapters.profile_store import ProfileStore
+    from lifecycle.clients.consent import ledger, permissions
+    from lifecycle.clients.facts import end_of
+
+    at = dt.datetime.now(dt.UTC) if as_of is None else end_of(as_of, settings.timezone)
+    store = ProfileStore(settings.database_url)
+    try:
+        if not store.knows(client_id):
+            raise UsageError(
+                f"There is no client {client_id}: no fact of that client was ever accepted."
+            )
+        consents = ledger(store.consent_facts([client_id]), at)
+        reads = store.reads(client_id)
+    finally:
+        store.close()
+    allowed = permissions(consents, _purposes_without_consent(settings))
+    return {
+        "client_id": client_id,
+        "as_of": as_of,
+        "purposes": [_named(permission) for permission in allowed.values()],
+        "consents": [_named(given) for given in consents],
+        "reads": [read._asdict() for read in reads],
+    }
+
+
+def refresh_profiles(settings: Settings) -> Refreshed | None:
+    """Serve what changed since the last look; None while a night runs."""
+    import tempfile
+
+    from expectations.gate import GreatExpectationsGate
+    from lifecycle.adapters.engines import DuckDBEngine
+    from lifecycle.adapters.lake import Lake
+    from lifecycle.adapters.nightly_store import NightlyStore
+    from lifecycle.adapters.postgres import unavailable
+    from lifecycle.adapters.profile_store import ProfileStore
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.refresh import Refresh, refresh
+
+    def engine(facts: Iterable[tuple[int, Event]]) -> DuckDBEngine:
+        lake = Lake(Path(folder))
+        lake.append(list(facts), seal_id=0, version=0)
+        return DuckDBEngine(lake)
+
+    with unavailable(), tempfile.TemporaryDirectory() as folder:
+        store, night = ProfileStore(settings.database_url), NightlyStore(settings.database_url)
+        try:
+            return refresh(
+                Refresh(
+                    store=store,
+                    open_engine=engine,
+                    gate=GreatExpectationsGate(),
+                    rules=load_rules(settings.rules),
+                    zone=settings.timezone,
+                    held=lambda: night.held()[0],
+                    now=lambda: dt.datetime.now(dt.UTC),
+                )
+            )
+        finally:
+            night.close()
+            store.close()
+
+
+def _purposes_without_consent(settings: Settings) -> list[str]:
+    from lifecycle.alerts.rules import load_rules
+
+    purposes: list[str] = load_rules(settings.rules).parameters["purposes_without_consent"].value
+    return purposes
 
 
 @contextmanager

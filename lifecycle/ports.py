@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lifecycle.alerts.late import LateAlert, LateFact
     from lifecycle.alerts.nightly import NightlyAlert
     from lifecycle.alerts.rules import RuleSet
+    from lifecycle.clients.consent import ConsentFact
     from lifecycle.proof import Proof
 
 Action = Literal["quarantine", "block", "warn"]
@@ -403,6 +404,18 @@ class Lake(Protocol):
         """A product's rows of one business date."""
 
 
+class ProfileRead(NamedTuple):
+    """A read of a client's profile; `as_of` None: what is served."""
+
+    client_id: str
+    purpose: str
+    actor: str
+    as_of: dt.date | None
+    allowed: bool
+    ground: str
+    read_at: dt.datetime
+
+
 class Seal(NamedTuple):
     """One seal: facts with business date up to `business_date` and position up to the bound."""
 
@@ -470,6 +483,38 @@ class NightlyStore(Protocol):
     def record_proof(
         self, proof: Proof, business_date: dt.date | None, now: dt.datetime
     ) -> None: ...
+
+
+class ServedProfiles(Protocol):
+    """What is served of clients between two nights."""
+
+    def alone(self) -> AbstractContextManager[bool]:
+        """Whether no step of a night runs now; none begins while this is held."""
+
+    def changed(self) -> tuple[int, dict[str, dt.date], frozenset[str]]:
+        """The newest position of the log; clients with facts since the last refresh, first come
+        first, each with its newest business date; and those of them whose consents changed."""
+
+    def refreshed(self, through: int, now: dt.datetime) -> None:
+        """Everything up to a position was looked at."""
+
+    def served_date(self) -> dt.date | None:
+        """The business date of what the nights serve, None before the first night."""
+
+    def consent_facts(self, clients: Collection[str]) -> list[ConsentFact]:
+        """Every fact of consent of some clients that stands, in the order of arrival."""
+
+    def history(self, client_id: str, through: int) -> list[tuple[int, Event]]:
+        """A client's facts up to a position with their positions, in the order of arrival."""
+
+    def withdraw(self, permitted: Mapping[str, Collection[str]], now: dt.datetime) -> int:
+        """Take away every served value whose purposes are not among those permitted to its client:
+        client id -> purposes as rows have them. Returns how many values."""
+
+    def record_gate(self, verdict: Verdict, business_date: dt.date, now: dt.datetime) -> int: ...
+
+    def serve(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Put rows of the profile in the place of those of the same client and name."""
 
 
 class Outbox(Protocol):

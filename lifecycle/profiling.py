@@ -15,7 +15,13 @@ import pyarrow.compute as pc
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.attributes.identity import REGISTERED
-from lifecycle.clients.consent import allowed, consent_facts, fact_of
+from lifecycle.clients.consent import (
+    Permission,
+    allowed,
+    consent_facts,
+    fact_of,
+    may_read,
+)
 from lifecycle.clients.facts import Facts
 from lifecycle.clients.profile import METHOD_VERSION, profile
 from lifecycle.events.fields import Purpose
@@ -116,6 +122,25 @@ def served(rows: pa.Table, business_date: dt.date, derived_at: dt.datetime) -> l
             "source_time": row["source_time"],
         }
         for row in rows.to_pylist()
+    ]
+
+
+def as_read(
+    rows: Sequence[dict[str, Any]], allowed: Mapping[Purpose, Permission], purpose: Purpose
+) -> list[dict[str, Any]]:
+    """Rows as they may be read for a purpose: without the values the client does not allow for it."""
+    hidden: dict[str, Any] = {
+        "value": None,
+        "null_reason": "NOT_CONSENTED",
+        "confidence": 0.0,
+        "source_event_ids": [],
+        "source_time": None,
+    }
+    return [
+        row
+        if row["null_reason"] == "NOT_APPLICABLE" or may_read(allowed, purpose, row["purpose"])
+        else row | hidden
+        for row in rows
     ]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from lifecycle.adapters.postgres import connect
-from lifecycle.clients.state import ClientState, decode_state
 from lifecycle.errors import UsageError
 
 Row = dict[str, Any]
@@ -27,17 +26,18 @@ class ClientStore:
         self._connection.close()
 
     def page(self, client_id: str) -> Row:
-        """Profile, scores, facilities, what is held and missing, live state. Raises UsageError for an
-        unknown client."""
-        state = self._one(
-            "SELECT state FROM client_state WHERE client_id = %s AND facts > 0", client_id
+        """Profile, scores, facilities, what is held and missing. Raises UsageError for an unknown
+        client."""
+        known = self._one(
+            "SELECT facts FROM client_state WHERE client_id = %s AND facts > 0", client_id
         )
         attributes = self._all(
-            "SELECT name, value, unit, as_of, purpose, confidence, null_reason, source_event_ids "
+            "SELECT name, value, unit, as_of, purpose, confidence, null_reason, source_event_ids, "
+            "source_time "
             "FROM client_profile WHERE client_id = %s ORDER BY name",
             client_id,
         )
-        if state is None and not attributes:
+        if known is None and not attributes:
             raise UsageError(
                 f"There is no client {client_id}: no fact of that client was ever accepted."
             )
@@ -62,7 +62,6 @@ class ClientStore:
                 self._gap_age,
                 client_id,
             ),
-            "state": decode_state(state["state"]) if state else ClientState(client_id),
         }
 
     def _all(self, query: str, *parameters: Any) -> list[Row]:

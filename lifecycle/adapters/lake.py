@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
+from lifecycle.errors import UsageError
 from lifecycle.events import CATALOGUE, Event
 from lifecycle.events.fields import Money, Rate, SignedMoney
 
@@ -83,10 +84,33 @@ class Lake:
         table = DeltaTable(str(self._path / name))
         return table.to_pyarrow_table(filters=[("as_of", "=", as_of)])
 
+    def profile(self, client_id: str, as_of: dt.date) -> list[dict[str, Any]]:
+        """One client's attributes as a night made them, as they are served. Raises UsageError when no
+        night of that date did."""
+        table = (
+            DeltaTable(str(self._path / "client_profile")) if self._has("client_profile") else None
+        )
+        filters = [("as_of", "=", as_of), ("client_id", "=", client_id)]
+        rows = table.to_pyarrow_table(filters=filters).to_pylist() if table else []
+        if not rows:
+            raise UsageError(
+                f"There is no profile of {client_id} as of {as_of}: no night of that date made one."
+            )
+        return [
+            {
+                **{k: v for k, v in row.items() if k != "sources"},
+                "source_event_ids": row["sources"] or [],
+            }
+            for row in rows
+        ]
+
     def files(self, event_type: str) -> list[str]:
         """Parquet files of an event table as it stands; none when no such fact was sealed."""
         path = str(self._path / event_type)
         return DeltaTable(path).file_uris() if DeltaTable.is_deltatable(path) else []
+
+    def _has(self, name: str) -> bool:
+        return bool(DeltaTable.is_deltatable(str(self._path / name)))
 
     def _done(self, name: str) -> int:
         path = str(self._path / name)

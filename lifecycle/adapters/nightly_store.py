@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from lifecycle.adapters import gate_results
 from lifecycle.adapters.event_log import read_history
 from lifecycle.adapters.ingest_store import INSERT_ALERT
-from lifecycle.adapters.postgres import connect
+from lifecycle.adapters.postgres import connect, only
 from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.late import LateAlert, LateFact, encode_late_fact
 from lifecycle.alerts.nightly import NightlyAlert, encode_move
@@ -168,23 +168,23 @@ class NightlyStore:
             cursor.execute("SET LOCAL lock_timeout = '30s'")
             cursor.execute("LOCK TABLE event_log IN SHARE MODE")
             cursor.execute("SELECT coalesce(max(position), 0) FROM event_log")
-            through = _one(cursor)
+            through = only(cursor)
             after = self._complete_through(cursor)
             cursor.execute("SELECT greatest(max(business_date), %s) FROM seal", (business_date,))
-            newest = _one(cursor)
+            newest = only(cursor)
             cursor.execute(
                 "SELECT min(position) - 1 FROM event_log "
                 "WHERE position > %s AND position <= %s AND business_date > %s",
                 (after, through, newest),
             )
-            first_left = _one(cursor)
+            first_left = only(cursor)
             complete = through if first_left is None else max(after, first_left)
             cursor.execute(
                 "INSERT INTO seal (business_date, through_position, complete_through, sealed_at) "
                 "VALUES (%s, %s, %s, %s) RETURNING seal_id",
                 (business_date, through, complete, now),
             )
-            return Seal(_one(cursor), business_date, through, after)
+            return Seal(only(cursor), business_date, through, after)
 
     def _complete_through(self, cursor: psycopg.Cursor[Any], before: int | None = None) -> int:
         cursor.execute(
@@ -192,7 +192,7 @@ class NightlyStore:
             "WHERE %s::bigint IS NULL OR seal_id < %s",
             (before, before),
         )
-        return int(_one(cursor))
+        return int(only(cursor))
 
     def facts(self, seal: Seal, chunk: int) -> Iterator[list[tuple[int, Event]]]:
         """Facts of a seal in arrival order, in chunks of (position, event)."""
@@ -446,9 +446,3 @@ def _copy_rows(cursor: psycopg.Cursor[Any], table: str, rows: Sequence[dict[str,
     with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row([row[name] for name in columns])
-
-
-def _one(cursor: psycopg.Cursor[Any]) -> Any:
-    row = cursor.fetchone()
-    assert row is not None
-    return row[0]

@@ -62,6 +62,13 @@ def unavailable() -> Iterator[None]:
         raise NotRunning(f"The database went away or refuses: {error}") from error
 
 
+def only(cursor: psycopg.Cursor[Any]) -> Any:
+    """The one value of the one row that a query always gives."""
+    row = cursor.fetchone()
+    assert row is not None
+    return row[0]
+
+
 def create_database(database_url: str) -> None:
     """Create the database the URL names when it does not exist yet."""
     name = database_name(database_url)

@@ -42,6 +42,8 @@ class Attribute(msgspec.Struct, frozen=True):
     """The kinds of clients it says something of."""
     ages: str
     """Which half-life of `freshness_half_life` its value ages with."""
+    across: bool
+    """Whether it looks at facts of other clients too."""
 
     @property
     def purpose(self) -> str:
@@ -77,6 +79,7 @@ def attribute(
     purposes: tuple[Purpose, ...] = ("P1_SERVICE",),
     confidence: float = 1.0,
     clients: tuple[ClientType, ...] = EVERYBODY,
+    across: bool = False,
 ) -> Callable[[Derive], Attribute]:
     """Make a function an attribute of its name, in the section of its module."""
 
@@ -92,6 +95,7 @@ def attribute(
             decimals,
             clients,
             ages,
+            across,
         )
 
     return made

@@ -16,6 +16,8 @@ import msgspec
 from ibis import _
 
 from lifecycle.clients.facts import Facts
+from lifecycle.events import Event
+from lifecycle.events.consent import ConsentGranted, ConsentWithdrawn
 from lifecycle.events.fields import Purpose
 
 GRANTED = "bank.consent.granted.v1"
@@ -120,6 +122,43 @@ def consent_facts(facts: Facts) -> ir.Table:
 def fact_of(row: Mapping[str, Any]) -> ConsentFact:
     """One row of `consent_facts`."""
     return ConsentFact(**{**row, "scope": tuple(row["scope"] or ())})
+
+
+def fact_of_event(event: Event) -> ConsentFact:
+    """An event of bank.consent.v1."""
+    data = event.data
+    if isinstance(data, ConsentWithdrawn):
+        return ConsentFact(
+            client_id=data.client_id,
+            event_id=event.id,
+            consent_id=data.consent_id,
+            purpose=data.purpose,
+            withdrawn=True,
+            at=data.withdrawn_at,
+            channel=data.channel,
+        )
+    assert isinstance(data, ConsentGranted), event.type
+    return ConsentFact(
+        client_id=data.client_id,
+        event_id=event.id,
+        consent_id=data.consent_id,
+        purpose=data.purpose,
+        withdrawn=False,
+        at=data.granted_at,
+        channel=data.channel,
+        expires_at=data.expires_at,
+        legal_basis=data.legal_basis,
+        text_version=data.text_version,
+        scope=data.scope,
+        evidence_ref=data.evidence_ref,
+    )
+
+
+def may_read(permissions: Mapping[Purpose, Permission], purpose: Purpose, serves: str) -> bool:
+    """Whether a value that serves purposes ("P2_PROFILE+P6_SENSITIVE") may be read for one: that one
+    must be allowed, and every one the value serves."""
+    own: list[Any] = serves.split("+")
+    return all(permissions[needed].allowed for needed in (purpose, *own))
 
 
 def _judged(grant: ConsentFact, known: Sequence[ConsentFact], at: dt.datetime) -> Consent:

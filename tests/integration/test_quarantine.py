@@ -117,7 +117,7 @@ def raised(configured: Settings) -> list[dict[str, Any]]:
 
 
 def degraded(configured: Settings, client: str) -> bool:
-    return bool(app.client(configured, client)["degraded"])
+    return bool(app.client(configured, client, actor="tester")["degraded"])
 
 
 def test_a_corrected_record_changes_the_state_and_raises_its_alert(
@@ -387,7 +387,7 @@ def test_everything_computed_for_a_degraded_client_says_so(held: Settings) -> No
         assert ("records of this client are in quarantine" in said) == ("K1" in command)
         assert ("该客户有记录在隔离区" in said) == ("K1" in command)
     _serve(held)
-    page = app.client(held, "C1")
+    page = app.client(held, "C1", actor="tester")
     rows = [*page["attributes"], *page["facilities"]]
     assert [row["degraded"] for row in rows] == [True, True]
     text = lifecycle(held, "client", "C1")[1]

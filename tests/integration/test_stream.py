@@ -70,7 +70,7 @@ def test_a_night_of_a_simulated_bank(clean: Settings) -> None:
     assert query(
         clean, "SELECT count(*), count(DISTINCT alert_key) FROM alert WHERE origin = 'NIGHTLY'"
     )
-    page = app.client(clean, "SIM-000003")
+    page = app.client(clean, "SIM-000003", actor="tester")
     assert {a["name"] for a in page["attributes"]} >= {"age", "tenure_days", "min_balance_90d"}
     assert page["facilities"][0]["stage"] == 2 or page["facilities"][0]["stage"] == 3
     replayed = app.replay_alerts(clean, None)
@@ -230,7 +230,7 @@ def test_states_of_an_earlier_version_are_folded_again(clean: Settings) -> None:
             client,
         )
     with pytest.raises(UsageError, match="lifecycle rebuild"):
-        app.client(clean, stored[0][0])
+        app.client(clean, stored[0][0], actor="tester")
     app.migrate(clean)
     again = query(clean, "SELECT client_id, facts, state FROM client_state ORDER BY 1")
     assert again == stored

@@ -222,7 +222,7 @@ def beneish_m(facts: Facts, figures: Figures) -> ir.Table:
     return _two_years(facts, m)
 
 
-@attribute("currency", ages="balances", decimals=2, confidence=0.8, clients=COMPANIES)
+@attribute("currency", ages="balances", decimals=2, confidence=0.8, clients=COMPANIES, across=True)
 def group_exposure(facts: Facts, figures: Figures) -> ir.Table:
     """What is outstanding to the client and to the companies of its group."""
     own = exposures.derive(facts, figures)
@@ -249,7 +249,7 @@ def ubo_list(facts: Facts, figures: Figures) -> ir.Table:
     return named.group_by(client_id="client").agg(value=words(named), **evidence(named))
 
 
-@attribute("currency", ages="balances", decimals=2, confidence=0.9)
+@attribute("currency", ages="balances", decimals=2, confidence=0.9, across=True)
 def guarantees_given(facts: Facts, figures: Figures) -> ir.Table:
     """What is outstanding to clients that name this one as their guarantor."""
     owed = exposures.derive(facts, figures)
