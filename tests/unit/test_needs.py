@@ -228,6 +228,25 @@ def test_who_has_no_loan_owes_no_instalment(figures: Figures) -> None:
     assert ("instalments_monthly", "0") in [(i.name, i.value) for i in size.inputs]
 
 
+def test_savings_are_shared_among_the_children(figures: Figures) -> None:
+    def gap(aum: str, ages: str) -> Decimal:
+        known = profile(aum=aum, dependants_ages=ages)
+        return needs(figures, known, [said("EDU_SAVING")])["EDU_SAVING"].quantity.amounts[0].value
+
+    # at 17, one year: 200,000 x 1.03 - 100,000 x 1.025 = 103,500
+    assert gap("100000", "17") == 103_500
+    # two of them: 2 x (206,000 - 50,000 x 1.025)
+    assert gap("100000", "17,17") == 309_500
+    # debts are no savings
+    assert gap("-100000", "17") == 206_000
+
+
+def test_a_pensioner_needs_what_is_missing_today(figures: Figures) -> None:
+    need = needs(figures, PERSON | profile(age="80"), [said("RETIREMENT")])["RETIREMENT"]
+    # (7,000 - 2,000) x 12 / 0.04 - 100,000
+    assert need.quantity.amounts[0].value == 1_400_000
+
+
 @pytest.mark.parametrize(
     ("code", "left_out", "lacks"),
     [
@@ -354,6 +373,11 @@ def test_every_clue_speaks_from_its_bound_on(figures: Figures, code: str) -> Non
         assert heard(figures, code, profile(**(speaks | {name: None}))) == []
 
 
+def test_an_overdrawn_reserve_weighs_no_more_than_an_empty_one(figures: Figures) -> None:
+    known = profile(aum="-5000", asset_class_weights="CASH:1.00", essential_outflow_monthly="5000")
+    assert needs(figures, known)["LIQUIDITY"].evidences[0].weight == 1
+
+
 def test_the_strongest_three_are_shown_and_all_count(figures: Figures) -> None:
     known = profile(
         age="55",
@@ -425,6 +449,21 @@ def test_schooling_points_to_a_child_and_needs_its_consent(figures: Figures) -> 
     found = needs(figures, known, allowed=ALL)
     assert found["EDU_SAVING"].needs_consent == ("P2_PROFILE", "P6_SENSITIVE")
     assert found["PROTECTION"].needs_consent == ("P2_PROFILE", "P6_SENSITIVE")
+
+
+def test_whoever_sees_a_size_must_be_allowed_what_it_rests_on(figures: Figures) -> None:
+    assert needs(figures, PERSON, [said("FX_HEDGE")])["FX_HEDGE"].needs_consent == ("P2_PROFILE",)
+    bought = needs(figures, {}, (), [answer("EDU_SAVING", "SOLD")])["EDU_SAVING"]
+    assert bought.needs_consent == ("P2_PROFILE", "P6_SENSITIVE")
+
+
+def test_that_something_does_not_apply_may_be_kept_back_too(figures: Figures) -> None:
+    kept_back = value(
+        "instalments_monthly", None, null_reason="NOT_APPLICABLE", purpose="P3_BUREAU"
+    )
+    known = PERSON | {"instalments_monthly": kept_back}
+    size = needs(figures, known, [said("FINANCING")])["FINANCING"].quantity
+    assert (size.amounts, size.null_reason, size.lacks) == ((), "NOT_CONSENTED", ())
 
 
 # States.
@@ -761,8 +800,9 @@ def test_what_was_said_weighs_half_after_ninety_days(
 
 
 def withheld(known: Mapping[str, Value], names: Any, secret: Mapping[str, str | None]) -> Any:
+    long_ago = at(dt.date(2020, 1, 1))
     hidden = {
-        name: value(name, secret.get(name), null_reason="NOT_CONSENTED")
+        name: value(name, secret.get(name), null_reason="NOT_CONSENTED", source_time=long_ago)
         for name in names
         if name in known
     }

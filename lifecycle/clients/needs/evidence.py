@@ -62,7 +62,7 @@ def clues_found(
             continue
         if found is None:
             continue
-        weight = Decimal(weights[clue.code]) * min(ONE, max(ZERO, found.share))
+        weight = Decimal(weights[clue.code]) * min(ONE, found.share)
         values = list(x.values.values())
         yield Evidence(
             code=clue.code,

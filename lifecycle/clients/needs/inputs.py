@@ -137,7 +137,7 @@ class Inputs:
 
     def _usable(self, name: str) -> Value | None:
         value = self._profile.get(name)
-        known = value is not None and value.value is not None and value.null_reason is None
+        known = value is not None and value.value is not None
         return value if known and not self._withheld(name) else None
 
     def _withheld(self, name: str) -> bool:
