@@ -13,12 +13,16 @@ from typing import Any
 
 import msgspec
 from psycopg import sql
+from psycopg.errors import LockNotAvailable
 
 from lifecycle.adapters.ingest_store import INBOX_LOCK
 from lifecycle.adapters.postgres import connect, unavailable
+from lifecycle.errors import NotRunning
 
 PAGES_PER_STEP = 256
 """2 MB of the inbox, about 17,000 facts: consumers wait for one step, about a tenth of a second."""
+LOCK_SECONDS = 10
+"""How long a step waits for the consumers to finish their batches."""
 DAYS_AHEAD = 7
 """Partitions made in advance; a message of a day without one goes to `outbox_other`."""
 
@@ -61,7 +65,7 @@ class Retention:
         self._connection = connect(
             database_url,
             autocommit=True,
-            options="-c lock_timeout=10s -c timezone=UTC",
+            options=f"-c lock_timeout={LOCK_SECONDS}s -c timezone=UTC",
             application_name="lifecycle purge",
         )
 
@@ -139,9 +143,17 @@ class Retention:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """A transaction during which nobody puts facts into the inbox."""
+        """A transaction during which nobody puts facts into the inbox. Raises NotRunning when a
+        consumer is at a batch for longer than a purge waits."""
         with self._connection.transaction():
-            self._connection.execute(f"SELECT pg_advisory_xact_lock({INBOX_LOCK})")
+            try:
+                self._connection.execute(f"SELECT pg_advisory_xact_lock({INBOX_LOCK})")
+            except LockNotAvailable:
+                raise NotRunning(
+                    f"A consumer was at one batch for more than {LOCK_SECONDS} s, so the inbox could "
+                    "not be purged further: what was forgotten until then stays so; run "
+                    "`lifecycle purge` again."
+                ) from None
             yield
 
     def _drop_days(self, before: dt.date) -> Iterator[int]:

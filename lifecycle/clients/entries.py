@@ -70,15 +70,16 @@ def _booked(facts: Facts) -> ir.Table:
 
 
 def flows(facts: Facts, figures: Figures, first: dt.date, end: dt.date) -> ir.Table:
-    """Customer entries of the business dates [first, end) without disbursements of loans."""
-    excluded = list(figures["flow_excluded_credit_purposes"].value)
+    """Customer entries of the business dates [first, end) without disbursements of loans, and without
+    money that goes into products or comes back from them."""
+    borrowed = list(figures["flow_excluded_credit_purposes"].value)
+    invested = list(figures["flow_excluded_purposes"].value)
     entries = customer_entries(facts, figures).filter(
         _.business_date >= first, _.business_date < end
     )
-    lent = (entries.credit_debit_indicator == "CRDT") & entries.purpose.isin(excluded).fill_null(
-        False
-    )
-    return entries.filter(~lent)
+    lent = (entries.credit_debit_indicator == "CRDT") & entries.purpose.isin(borrowed)
+    moved = entries.purpose.isin(invested)
+    return entries.filter(~(lent | moved).fill_null(False))
 
 
 def first_full_month(facts: Facts) -> ir.Table:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from lifecycle.adapters.backup_files import files_of
 from lifecycle.adapters.nightly_store import NightlyStore
 from lifecycle.adapters.retention import Retention
 from lifecycle.clients.state import decode_state
-from lifecycle.errors import UsageError
+from lifecycle.errors import NotRunning, UsageError
 from lifecycle.events import SOURCE_TOPICS
 from tests.chaos.rig import EVENTS, Rig
 from tests.support import query, wait_for
@@ -277,7 +278,9 @@ def test_a_purge_under_load_forgets_nothing_that_matters(rig: Rig) -> None:
         for times in range(1, 4):
             rig.publish(records)
             while rig.received() < times * len(records):
-                retention.purge(tomorrow, tomorrow, tomorrow, steps.append)
+                # A busy machine may be at one batch for longer than a purge waits.
+                with suppress(NotRunning):
+                    retention.purge(tomorrow, tomorrow, tomorrow, steps.append)
     retention.close()
     counts = "SELECT sum(received), sum(applied), sum(duplicates) FROM consumer_offset"
     assert query(rig.settings, counts) == [(3 * len(records), len(records), 2 * len(records))]
