@@ -197,11 +197,12 @@ class Account:
 def transfer(day: dt.date, second: int, source: Account, target: Account, amount: int) -> None:
     """Move money between two accounts of a client: both entries say OWN and name each other."""
     order = f"{source.account_id}-{day:%Y%m%d}"
-    to, of = (
-        ac.Counterparty(account_hash=account.account_id, type="OWN") for account in (target, source)
-    )
-    source.book(day, second, OWN_OUT, amount, other=to, end_to_end=order)
-    target.book(day, source.next_second(), OWN_IN, amount, other=of, end_to_end=order)
+    source.book(day, second, OWN_OUT, amount, other=_own(target), end_to_end=order)
+    target.book(day, source.next_second(), OWN_IN, amount, other=_own(source), end_to_end=order)
+
+
+def _own(account: Account) -> ac.Counterparty:
+    return ac.Counterparty(account_hash=account.account_id, type="OWN")
 
 
 def party(name: str) -> ac.Counterparty:

@@ -26,7 +26,6 @@ RATIOS = {
 class Circumstances(NamedTuple):
     """What is true of a person; money in ten-thousandths."""
 
-    birth_year: int
     income: int
     employer: str
     partner: bool
@@ -57,7 +56,6 @@ def circumstances(
     income = diary.yuan(5_000, 40_000)
     indebted = diary.chance(0.4) or story == "DEBTS_UNDERSTATED"
     return Circumstances(
-        birth_year,
         income,
         employer(random),
         diary.chance(0.6) or married,

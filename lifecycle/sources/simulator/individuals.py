@@ -63,7 +63,8 @@ class Individual(Life):
         random = diary.random
         place = diary.number % STORIES_EVERY
         relation, _ = RELATIONS.get(place, (None, 0))
-        self._born = self.first - dt.timedelta(days=random.randrange(20 * 365, 70 * 365))
+        youngest = 40 if self.told == "DEPENDANTS_HIDDEN" else 20
+        self._born = self.first - dt.timedelta(days=random.randrange(youngest * 365, 70 * 365))
         true = circumstances(
             diary, self._born.year, self.first.year, self.told, married=place in MARRIED
         )

@@ -86,6 +86,20 @@ class Life:
         """Plan something; what is planned for one day happens in the order of planning."""
         self._plan.setdefault(day, []).append(act)
 
+    def on(self, age: int, act: Act) -> None:
+        """Plan something for the `age`-th day of the story."""
+        self.at(self.story_day + dt.timedelta(days=age), act)
+
+    def monthly(self, first: dt.date, date: int, act: Act) -> None:
+        """Plan something for one date of every month, from `first` on."""
+
+        def again(day: dt.date) -> None:
+            act(day)
+            self.monthly(day + dt.timedelta(days=1), date, act)
+
+        month = first.year * 12 + first.month - (first.day <= date)
+        self.at(dt.date(month // 12, month % 12 + 1, date), again)
+
     def stop(self) -> None:
         """Ordinary life ends, and nothing that was planned happens."""
         self.awake = False
