@@ -16,6 +16,7 @@ from lifecycle.commands.console import AsJson, day, err, out, print_json
 from lifecycle.errors import UsageError
 from lifecycle.ports import EventSource
 from lifecycle.settings import Settings
+from lifecycle.sources.simulator import Label
 
 SIMULATED_SINCE = "2026-01-01"
 
@@ -105,7 +106,7 @@ def _source(
         try:
             with labels.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
-                writer.writerow(["story", "client_id", "entity", "day"])
+                writer.writerow(Label._fields)
                 writer.writerows(simulated.labels())
         except OSError as error:
             raise UsageError(f"The labels {labels} cannot be written: {error.strerror}.") from None
