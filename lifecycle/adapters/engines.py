@@ -24,14 +24,19 @@ class DuckDBEngine:
     def table(self, event_type: str) -> ir.Table:
         """All sealed facts of one type; an empty table when there are none."""
         if event_type not in self._opened:
-            files = self._lake.files(event_type)
-            name = event_type.replace(".", "_")
-            self._opened[event_type] = (
-                self._connection.read_parquet(files, table_name=name, union_by_name=True)
-                if files
-                else ibis.memtable(event_schema(event_type).empty_table())
-            )
+            self._opened[event_type] = self._open(event_type)
         return self._opened[event_type]
+
+    def _open(self, event_type: str) -> ir.Table:
+        known = ibis.memtable(event_schema(event_type).empty_table())
+        files = self._lake.files(event_type)
+        if not files:
+            return known
+        name = event_type.replace(".", "_")
+        facts = self._connection.read_parquet(files, table_name=name, union_by_name=True)
+        # No file has a field yet that the type got after its last fact was sealed.
+        later = {n: ibis.null(kind) for n, kind in known.schema().items() if n not in facts.columns}
+        return facts.mutate(**later)
 
     def run(self, expression: ir.Table) -> pa.Table:
         """Execute to Arrow."""

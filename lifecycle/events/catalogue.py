@@ -51,6 +51,7 @@ def _row(
     *business_key: str,
     introduces: tuple[str, str] | None = None,
     refers_to: tuple[str, str] | None = None,
+    version: str = "1.0.0",
 ) -> EventType:
     return EventType(
         f"bank.{fact}.v1",
@@ -58,7 +59,7 @@ def _row(
         data,
         subject,
         business_key,
-        f"urn:bank:schema:{fact}:1.0.0",
+        f"urn:bank:schema:{fact}:{version}",
         introduces,
         refers_to,
     )
@@ -76,7 +77,14 @@ _PROPOSAL = ("proposal", "proposal_id")
 _SALE = ("sale", "sale_id")
 
 _ROWS = (
-    _row("client.registered", CLIENT, client.ClientRegistered, _CLIENT, "client_id"),
+    _row(
+        "client.registered",
+        CLIENT,
+        client.ClientRegistered,
+        _CLIENT,
+        "client_id",
+        version="1.1.0",
+    ),
     _row("client.kyc_updated", CLIENT, client.KycUpdated, _CLIENT, "client_id", "reviewed_at"),
     _row(
         "client.profile_declared",
@@ -85,6 +93,7 @@ _ROWS = (
         _CLIENT,
         "client_id",
         "business_date",
+        version="1.1.0",
     ),
     _row(
         "client.relation_linked",

@@ -49,6 +49,12 @@ class ClientRegistered(Fact, frozen=True):
     occupation_code: Code | None = None
     source_channel: Code | None = None
     rm_id: Id | None = None
+    id_check: Literal["PASS", "FAIL"] | None = None
+    """What the source found in the number itself, which no event carries: check character, date of
+    birth, sex (see `lifecycle.clients.identifiers`)."""
+    phone_hash: Hash | None = None
+    address_hash: Hash | None = None
+    device_hash: Hash | None = None
 
 
 class KycUpdated(Fact, frozen=True):
@@ -78,6 +84,8 @@ class ProfileDeclared(InCurrency, frozen=True):
     employment_since: Date | None = None
     housing: Code | None = None
     goals: Codes = ()
+    investment_experience_years: Count | None = None
+    pension_estimated_monthly: Money | None = None
 
 
 class RelationLinked(Fact, frozen=True):

@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 
 from lifecycle.events import (
     CATALOGUE,
+    Fact,
     InvalidEvent,
     decode,
+    encode,
     minor_units,
     money_text,
 )
 from lifecycle.events.catalogue import TIME
+from lifecycle.events.client import ClientRegistered, ProfileDeclared
 from lifecycle.events.fields import to_decimal
 from lifecycle.inbox import identify
-from tests.support import event, outgoing, posted
+from tests.support import DAY, at, event, outgoing, posted
 
 
 def test_a_fact_survives_the_wire() -> None:
@@ -88,6 +91,42 @@ def test_what_is_refused_and_why(name: str) -> None:
 
 def test_an_additional_field_is_accepted() -> None:
     assert decode(_broken({}, {"new_field": 1}), b"C1", "bank.account.v1", 0, 0)
+
+
+REGISTERED = ClientRegistered(
+    business_date=DAY, client_id="C1", client_type="INDIVIDUAL", id_check="PASS", phone_hash="h1"
+)
+DECLARED = ProfileDeclared(
+    business_date=DAY,
+    client_id="C1",
+    currency="CNY",
+    investment_experience_years=3,
+    pension_estimated_monthly="4200.00",
+)
+
+
+@pytest.mark.parametrize("fact", [REGISTERED, DECLARED])
+def test_a_record_of_the_version_before_is_accepted(fact: Fact) -> None:
+    new = encode(fact, source="/bank/crm", client_id="C1", time=at(DAY))
+    assert b":1.1.0" in new.value
+    assert decode(new.value, b"C1", new.topic, 0, 0).data == fact
+    body = json.loads(new.value.replace(b":1.1.0", b":1.0.0"))
+    for field in (
+        "id_check",
+        "phone_hash",
+        "investment_experience_years",
+        "pension_estimated_monthly",
+    ):
+        body["data"].pop(field, None)
+    old = decode(json.dumps(body).encode(), b"C1", new.topic, 0, 0).data
+    assert old.client_id == "C1"
+    assert old != fact
+
+
+def test_a_check_of_the_id_number_passes_or_fails() -> None:
+    out = encode(REGISTERED, source="/bank/crm", client_id="C1", time=at(DAY))
+    with pytest.raises(InvalidEvent, match="id_check"):
+        decode(out.value.replace(b'"PASS"', b'"OK"'), b"C1", out.topic, 0, 0)
 
 
 def test_every_event_type_names_its_subject_and_key() -> None:

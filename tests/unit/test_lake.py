@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable, write_deltalake
 
+from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.adapters.lake import Lake, event_schema
 from lifecycle.events import decode
 from tests.support import DAY, event, made, opened, outgoing, posted
@@ -37,3 +38,17 @@ def test_a_table_takes_the_fields_its_type_got_later(tmp_path: Path) -> None:
     assert (
         "merchant_details" in DeltaTable(str(tmp_path / fact.type)).to_pyarrow_table().schema.names
     )
+
+
+def test_a_field_that_no_sealed_fact_has_yet_reads_as_null(tmp_path: Path) -> None:
+    fact = event(posted())
+    lake = Lake(tmp_path)
+    lake.append([(1, fact)], seal_id=1, version=1)
+    older = DeltaTable(str(tmp_path / fact.type)).to_pyarrow_table().drop(["merchant_details"])
+    write_deltalake(str(tmp_path / fact.type), older, mode="overwrite", schema_mode="overwrite")
+    with DuckDBEngine(lake) as engine:
+        facts = engine.table(fact.type)
+        assert set(event_schema(fact.type).names) == set(facts.columns)
+        assert engine.run(facts.select("merchant_details")).to_pylist() == [
+            {"merchant_details": None}
+        ]
