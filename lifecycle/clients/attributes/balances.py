@@ -8,21 +8,45 @@ from ibis import _
 
 from lifecycle.clients.attribute import PERSONS, Figures, attribute, evidence
 from lifecycle.clients.attributes.income import salaries
-from lifecycle.clients.attributes.products import holdings, open_accounts
-from lifecycle.clients.entries import daily_balances, snapshot_balances, spans
+from lifecycle.clients.attributes.products import holdings, newest_balances
+from lifecycle.clients.entries import POSTED, daily_balances, snapshot_balances, spans
 from lifecycle.clients.facts import Facts
 
 
 @attribute("currency", ages="balances", decimals=2, purposes=("P2_PROFILE",))
 def aum(facts: Facts, figures: Figures) -> ir.Table:
     """Assets under management: balances of open accounts, and products held at what was paid."""
-    newest = snapshot_balances(facts).semi_join(open_accounts(facts), "account_id")
-    window = ibis.window(group_by="account_id", order_by=ibis.desc("business_date"))
-    balances = newest.mutate(nth=ibis.row_number().over(window)).filter(_.nth == 0)
-    own = balances.select(client_id="client", amount="balance", event_id="event_id", time="time")
+    own = newest_balances(facts).select("event_id", "time", client_id="client", amount="balance")
     held = holdings(facts).select("client_id", "amount", "event_id", "time")
     parts = own.union(held)
     return parts.group_by("client_id").agg(value=_.amount.sum(), **evidence(parts))
+
+
+@attribute("currency", ages="balances", decimals=2)
+def balance_chain_gap(facts: Facts, figures: Figures) -> ir.Table:
+    """The largest difference, within the window, between a balance and the one before it with the
+    entry added."""
+    entries = _chained(facts, figures)
+    before = entries.balance.lag().over(
+        ibis.window(group_by="account_id", order_by=["time", "position"])
+    )
+    gaps = entries.mutate(gap=(before + entries.signed - entries.balance).abs())
+    return _largest(gaps.filter(_.gap.notnull()))
+
+
+@attribute("currency", ages="balances", decimals=2)
+def balance_snapshot_gap(facts: Facts, figures: Figures) -> ir.Table:
+    """The largest difference, within the window, between the balance after a day's last entry and the
+    closing balance of that day."""
+    entries = _chained(facts, figures)
+    newest = ibis.window(
+        group_by=["account_id", "business_date"],
+        order_by=[ibis.desc("time"), ibis.desc("position")],
+    )
+    last = entries.mutate(nth=ibis.row_number().over(newest)).filter(_.nth == 0)
+    closing = snapshot_balances(facts).select("account_id", "business_date", closed="balance")
+    both = last.join(closing, ["account_id", "business_date"])
+    return _largest(both.mutate(gap=(both.balance - both.closed).abs()))
 
 
 @attribute("currency", ages="balances", decimals=2, purposes=("P2_PROFILE",))
@@ -126,6 +150,39 @@ def salary_to_zero_days(facts: Facts, figures: Figures) -> ir.Table:
         value=ended.first.delta(ended.paid_on, unit="day").cast("float64"),
         sources=ibis.array([ended.event_id]),
         source_time="time",
+    )
+
+
+def own_deposits(facts: Facts) -> ir.Table:
+    """What is in a client's open accounts, as an attribute is derived."""
+    newest = newest_balances(facts)
+    return newest.group_by(client_id="client").agg(value=_.balance.sum(), **evidence(newest))
+
+
+def _chained(facts: Facts, figures: Figures) -> ir.Table:
+    """Booked entries of the window that tell the balance after them, the bank's own among them."""
+    first = facts.since(int(figures["balance_days"].value))
+    posted = facts.table(POSTED).filter(
+        _.status == "BOOK", _.balance_after.notnull(), _.business_date >= first
+    )
+    sign = ibis.ifelse(posted.credit_debit_indicator == "DBIT", -1.0, 1.0)
+    return posted.select(
+        "client",
+        "account_id",
+        "event_id",
+        "time",
+        "position",
+        "business_date",
+        signed=posted.amount.cast("float64") * sign,
+        balance=posted.balance_after.cast("float64"),
+    )
+
+
+def _largest(gaps: ir.Table) -> ir.Table:
+    return gaps.group_by(client_id="client").agg(
+        value=_.gap.max(),
+        sources=ibis.array([_.event_id.argmax(_.gap)]),
+        source_time=_.time.argmax(_.gap),
     )
 
 

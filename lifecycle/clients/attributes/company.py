@@ -13,6 +13,7 @@ from ibis import _
 
 from lifecycle.clients.attribute import (
     COMPANIES,
+    SOURCES_MAX,
     Figures,
     attribute,
     closed_months,
@@ -20,14 +21,16 @@ from lifecycle.clients.attribute import (
     of_one,
     words,
 )
+from lifecycle.clients.attributes.balances import own_deposits
+from lifecycle.clients.attributes.cashflow import net_cashflow_6m
 from lifecycle.clients.attributes.credit import exposures
+from lifecycle.clients.attributes.identity import LINKED
 from lifecycle.clients.attributes.income import full_months
 from lifecycle.clients.entries import customer_entries, flows, spans
 from lifecycle.clients.facts import Facts
 from lifecycle.events.credit import Statement
 
 STATEMENT = "bank.client.financial_statement_filed.v1"
-LINKED = "bank.client.relation_linked.v1"
 
 _LINES = tuple(field.name for field in msgspec.structs.fields(Statement))
 
@@ -235,7 +238,7 @@ def group_exposure(facts: Facts, figures: Figures) -> ir.Table:
     )
     return parts.group_by("client_id").agg(
         value=_.value.sum(),
-        sources=_.sources.collect().flatten().sort()[:20],
+        sources=_.sources.collect().flatten().sort()[:SOURCES_MAX],
         source_time=_.source_time.max(),
     )
 
@@ -272,6 +275,21 @@ def bank_balance_change(facts: Facts, figures: Figures) -> ir.Table:
         value=_.signed.sum(), ends=_.start.nunique(), **evidence(signed)
     )
     return both.filter(_.ends > 1).drop("ends")
+
+
+@attribute("currency", ages="balances", decimals=2, confidence=0.4, clients=COMPANIES)
+def cash_gap_forecast_90d(facts: Facts, figures: Figures) -> ir.Table:
+    """What will be in the accounts in three months if the mean month of the last six goes on: below
+    zero is a gap."""
+    now = own_deposits(facts)
+    monthly = net_cashflow_6m.derive(facts, figures)
+    joined = now.join(monthly, "client_id", rname="{name}_flow")
+    return joined.select(
+        "client_id",
+        value=joined.value + 3 * joined.value_flow,
+        sources=joined.sources.concat(joined.sources_flow)[:SOURCES_MAX],
+        source_time=ibis.greatest(joined.source_time, joined.source_time_flow),
+    )
 
 
 def _statements(facts: Facts) -> ir.Table:

@@ -46,6 +46,14 @@ def sentiment_90d(facts: Facts, figures: Figures) -> ir.Table:
     )
 
 
+@attribute("topics", ages="interaction", decimals=None, purposes=("P2_PROFILE",), confidence=0.7)
+def topics_90d(facts: Facts, figures: Figures) -> ir.Table:
+    """What the contacts of the window were about."""
+    contacts = _contacts(facts, figures)
+    each = contacts.mutate(word=contacts.topics.unnest())
+    return each.group_by(client_id="client").agg(value=words(each), **evidence(each))
+
+
 @attribute("complaints", ages="interaction")
 def open_complaints(facts: Facts, figures: Figures) -> ir.Table:
     """Complaints that were not answered yet."""

@@ -16,8 +16,9 @@ from lifecycle.clients.attribute import (
     quotient,
 )
 from lifecycle.clients.attributes.identity import REGISTERED
-from lifecycle.clients.attributes.income import APPLIED, income_observed_monthly
+from lifecycle.clients.attributes.income import income_observed_monthly
 from lifecycle.clients.attributes.products import DISBURSED, SETTLED
+from lifecycle.clients.entries import booked
 from lifecycle.clients.facts import Facts
 from lifecycle.risk.classification import DUE, MADE, facilities
 
@@ -30,7 +31,8 @@ TIERS = ("PASS", "SPECIAL_MENTION", "SUBSTANDARD", "DOUBTFUL", "LOSS")
 @attribute("currency", ages="balances", decimals=2)
 def exposures(facts: Facts, figures: Figures) -> ir.Table:
     """What is outstanding on all facilities."""
-    return _of_facilities(facts, figures, _.outstanding.sum().cast("float64"))
+    owed = _of_facilities(facts, figures, _.outstanding.sum().cast("float64"))
+    return counted(facts.table(REGISTERED), owed)
 
 
 @attribute("days", ages="balances")
@@ -95,9 +97,10 @@ def instalments_monthly(facts: Facts, figures: Figures) -> ir.Table:
     """The newest instalment of every facility that is not settled, added up."""
     due = facts.table(DUE).anti_join(facts.table(SETTLED), "facility_id")
     newest = latest(due.filter(due.due_date <= facts.business_date), "facility_id")
-    return newest.group_by(client_id="client").agg(
+    owed = newest.group_by(client_id="client").agg(
         value=_.total.cast("float64").sum(), **evidence(newest)
     )
+    return counted(facts.table(REGISTERED), owed)
 
 
 @attribute("ratio", ages="income", decimals=4, confidence=0.8)
@@ -138,10 +141,26 @@ def bureau_lenders(facts: Facts, figures: Figures) -> ir.Table:
 @attribute("purpose code", ages="kyc", decimals=None)
 def loan_purpose(facts: Facts, figures: Figures) -> ir.Table:
     """What the newest loan was said to be for."""
-    columns = ("client", "event_id", "time", "position", "declared_purpose_code")
-    said = facts.table(DISBURSED).select(*columns).union(facts.table(APPLIED).select(*columns))
-    newest = latest(said.filter(_.declared_purpose_code.notnull()), "client")
+    said = facts.table(DISBURSED).filter(_.declared_purpose_code.notnull())
+    newest = latest(said, "client")
     return of_one(newest, newest.declared_purpose_code)
+
+
+@attribute("payee type", ages="kyc", decimals=None, confidence=0.7)
+def loan_payee_type(facts: Facts, figures: Figures) -> ir.Table:
+    """Who got the largest payment soon after the newest loan that was paid out to the client itself."""
+    paid_out = facts.table(DISBURSED).filter(_.payment_mode == "SELF")
+    lent = latest(paid_out, "client").select("client", lent_on="business_date")
+    days = int(figures["proceeds_days"].value)
+    debits = booked(facts).filter(
+        _.credit_debit_indicator == "DBIT", _.partner_type.notnull(), _.partner_type != "OWN"
+    )
+    after = debits.join(lent, "client")
+    late = after.business_date.delta(after.lent_on, unit="day")
+    soon = after.filter(late >= 0, late <= days)
+    largest = ibis.window(group_by="client", order_by=[ibis.desc("number"), "event_id"])
+    first = soon.mutate(nth=ibis.row_number().over(largest)).filter(_.nth == 0)
+    return of_one(first, first.partner_type)
 
 
 def _of_facilities(facts: Facts, figures: Figures, value: ir.Deferred) -> ir.Table:

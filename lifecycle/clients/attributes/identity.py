@@ -21,6 +21,7 @@ from lifecycle.clients.facts import Facts
 REGISTERED = "bank.client.registered.v1"
 KYC = "bank.client.kyc_updated.v1"
 DECLARED = "bank.client.profile_declared.v1"
+LINKED = "bank.client.relation_linked.v1"
 
 
 @attribute("years", ages="identity")
@@ -119,6 +120,38 @@ def dependants_ages(facts: Facts, figures: Figures) -> ir.Table:
     return of_one(said, ages.sort().map(lambda years: years.cast("string")).join(","))
 
 
+@attribute("PASS or FAIL", ages="identity", decimals=None)
+def id_check(facts: Facts, figures: Figures) -> ir.Table:
+    """Whether the number of the identity document holds, as the source that has it says."""
+    registered = facts.table(REGISTERED)
+    return of_one(registered.filter(_.id_check.notnull()), registered.id_check)
+
+
+@attribute("clients", ages="identity", across=True)
+def shared_contact_clients(facts: Facts, figures: Figures) -> ir.Table:
+    """How many other clients that are not related share a phone, an address or a device: the most of
+    the three. Its source is the client's own registration, which names nobody else."""
+    registered = facts.table(REGISTERED)
+    counts = [
+        _sharing(facts, registered, kind) for kind in ("phone_hash", "address_hash", "device_hash")
+    ]
+    most = ibis.union(*counts).group_by("client_id").agg(others=_.others.max())
+    own = registered.join(most, "client_id")
+    return of_one(own, own.others.cast("float64"))
+
+
+@attribute("currency/month", ages="kyc", decimals=2, confidence=0.5, clients=PERSONS)
+def pension_estimated_monthly(facts: Facts, figures: Figures) -> ir.Table:
+    """The pension the client expects, as declared."""
+    return declared(facts, "pension_estimated_monthly", "float64")
+
+
+@attribute("years", ages="kyc", purposes=("P2_PROFILE",), confidence=0.5, clients=PERSONS)
+def investment_experience_declared(facts: Facts, figures: Figures) -> ir.Table:
+    """Years the client says to have invested."""
+    return declared(facts, "investment_experience_years", "float64")
+
+
 @attribute("currency", ages="kyc", decimals=2, confidence=0.5)
 def assets_declared(facts: Facts, figures: Figures) -> ir.Table:
     """What the client owns, as declared."""
@@ -136,3 +169,24 @@ def declared(facts: Facts, field: str, kind: str) -> ir.Table:
     said = facts.table(DECLARED)
     newest = latest(said.filter(said[field].notnull()), "client")
     return of_one(newest, newest[field].cast(kind))
+
+
+def _sharing(facts: Facts, registered: ir.Table, kind: str) -> ir.Table:
+    """(client_id, others) of clients with a hash: how many unrelated clients have the same one."""
+    own = registered.filter(registered[kind].notnull()).select("client_id", value=kind)
+    others = own.view().rename(other="client_id", other_value="value")
+    links = facts.table(LINKED)
+    related = links.select(one="client_id", two="other_client_id").union(
+        links.select(one="other_client_id", two="client_id")
+    )
+    pairs = own.left_join(
+        others, [own.value == others.other_value, own.client_id != others.other]
+    ).select("client_id", "other")
+    unrelated = pairs.anti_join(
+        related, [pairs.client_id == related.one, pairs.other == related.two]
+    )
+    counted = unrelated.group_by("client_id").agg(others=_.other.nunique())
+    # Who shares it with relations only is left out of the join above, and shares it with nobody.
+    return own.left_join(counted, "client_id").select(
+        client_id=own.client_id, others=ibis.coalesce(_.others, 0)
+    )

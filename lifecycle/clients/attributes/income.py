@@ -127,8 +127,9 @@ def payer_changes_24m(facts: Facts, figures: Figures) -> ir.Table:
 @attribute("hash", ages="income", decimals=None, confidence=0.8, clients=PERSONS)
 def salary_payer(facts: Facts, figures: Figures) -> ir.Table:
     """The name hash of who paid the newest salary."""
-    paid = latest(salaries(facts, figures, facts.since(int(figures["payer_days"].value))), "client")
-    return of_one(paid, paid.payer)
+    paid = salaries(facts, figures, facts.since(int(figures["payer_days"].value)))
+    newest = latest(paid.filter(_.partner.notnull()), "client")
+    return of_one(newest, newest.partner)
 
 
 @attribute("hash", ages="kyc", decimals=None, confidence=0.5, clients=PERSONS)

@@ -172,6 +172,13 @@ def open_accounts(facts: Facts) -> ir.Table:
     return facts.table(OPENED).anti_join(facts.table(CLOSED), "account_id")
 
 
+def newest_balances(facts: Facts) -> ir.Table:
+    """The newest closing balance of each open account."""
+    balances = snapshot_balances(facts).semi_join(open_accounts(facts), "account_id")
+    window = ibis.window(group_by="account_id", order_by=ibis.desc("business_date"))
+    return balances.mutate(nth=ibis.row_number().over(window)).filter(_.nth == 0)
+
+
 def _assessment(facts: Facts) -> ir.Table:
     return latest(facts.table(ASSESSED), "client_id")
 
@@ -207,11 +214,8 @@ def _assets(facts: Facts, figures: Figures) -> ir.Table:
 def _classified_assets(facts: Facts, figures: Figures) -> ir.Table:
     accounts = dict(figures["account_asset_classes"].value)
     products = dict(figures["product_asset_classes"].value)
-    newest = snapshot_balances(facts)
-    window = ibis.window(group_by="account_id", order_by=ibis.desc("business_date"))
-    newest = newest.mutate(nth=ibis.row_number().over(window)).filter(_.nth == 0)
     opened = open_accounts(facts).select("account_id", "account_type")
-    balances = newest.join(opened, "account_id")
+    balances = newest_balances(facts).join(opened, "account_id")
     own = balances.select(
         client_id="client",
         word=balances.account_type.cases(*accounts.items(), else_="OTHER"),
