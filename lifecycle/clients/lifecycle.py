@@ -274,9 +274,9 @@ def _brought_more(s: Seen) -> bool:
 
 
 def _uses_more(s: Seen) -> bool:
-    newest = s.client.newest_category
-    # The first category of all is how a client begins, not how it grows.
-    if newest is None or newest == s.client.first_opened:
+    newest, first = s.client.newest_category, s.client.first_opened
+    # What a client takes up while it is new is how it begins, not how it grows.
+    if newest is None or first is None or (newest - first).days < s.figure("onboarding_days"):
         return False
     return not s.past(newest, "growing_category_days")
 
@@ -419,7 +419,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "LC-07",
         "AT_RISK",
-        CUSTOMER - {"AT_RISK"} | {"NONE"},
+        CUSTOMER - {"AT_RISK"},
         _likely_to_leave,
         ("churn_pd",),
         "the probability of churn is at least {at_risk_churn_pd}",
@@ -428,7 +428,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "LC-08",
         "AT_RISK",
-        CUSTOMER - {"AT_RISK"} | {"NONE"},
+        CUSTOMER - {"AT_RISK"},
         _shrunk,
         ("aum_30d", "aum_180d"),
         "aum_30d is at most {at_risk_aum_share} of aum_180d",
@@ -437,7 +437,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "LC-09",
         "AT_RISK",
-        CUSTOMER - {"AT_RISK"} | {"NONE"},
+        CUSTOMER - {"AT_RISK"},
         _unpaid,
         ("salaries_missed",),
         "{at_risk_salaries_missed} expected salary credits did not come",
@@ -446,7 +446,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "LC-10",
         "AT_RISK",
-        CUSTOMER - {"AT_RISK"} | {"NONE"},
+        CUSTOMER - {"AT_RISK"},
         _moving_out,
         ("transfer_out_share",),
         "transfers to other banks in 30 days are more than {at_risk_transfer_share} of the deposits "
@@ -456,7 +456,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "LC-11",
         "AT_RISK",
-        CUSTOMER - {"AT_RISK"} | {"NONE"},
+        CUSTOMER - {"AT_RISK"},
         _unheard,
         ("complaint_open_since",),
         "a complaint of high severity has been open for more than {at_risk_complaint_days} days",
@@ -507,9 +507,9 @@ RULES: tuple[Rule, ...] = (
         ("growth", "aum_90d", "aum_prev90d", "newest_category"),
         "{growing_month_ends} month-ends in a row saw growth: at least {active_cit} CIT in 90 days, "
         "and aum_90d at least {growing_aum_ratio} times aum_prev90d and {growing_aum_gain} more, or "
-        "a new product category in {growing_category_days} days",
+        "a new product category in {growing_category_days} days, of a client that is not new",
         "连续{growing_month_ends}个月末呈增长:90天内至少{active_cit}笔主动交易,且90日日均不低于"
-        "此前90日日均的{growing_aum_ratio}倍并多出{growing_aum_gain},或{growing_category_days}天内新增产品类别",
+        "此前90日日均的{growing_aum_ratio}倍并多出{growing_aum_gain},或老客户{growing_category_days}天内新增产品类别",
     ),
     Rule(
         "LC-17",

@@ -222,7 +222,9 @@ def test_just_beside_a_limit_nothing_moves(before: Standing, observation: Observ
         (seen(open_accounts=0, salaries_missed=2), "CLOSED"),
         (seen(**DRAINED, **SILENT, last_cit=ago(400), salaries_missed=2), "CHURNED"),
         (seen(**SILENT, last_cit=ago(400), salaries_missed=2), "DORMANT"),
-        (seen(**(NEW | {"salaries_missed": 2})), "AT_RISK"),
+        (seen(**(NEW | {"salaries_missed": 2})), "ONBOARDING"),
+        (seen(salaries_missed=2), "ACTIVE"),
+        (seen(**NO_ACCOUNT, complaint_open_since=ago(99)), "PROSPECT"),
         (seen(), "ACTIVE"),
         (seen(**SILENT, last_cit=ago(200)), "ACTIVE"),
         (seen(**(NO_ACCOUNT | {"registered": ago(200)})), "PROSPECT_LAPSED"),
@@ -311,7 +313,8 @@ def test_growth_counts_month_ends_only() -> None:
         (seen(newest_category=dt.date(2026, 3, 1)), 1),
         (seen(newest_category=dt.date(2025, 12, 31)), -1),
         (seen(**GREW, **SILENT), -1),
-        (seen(first_opened=dt.date(2026, 3, 1), newest_category=dt.date(2026, 3, 1)), -1),
+        (seen(first_opened=dt.date(2026, 1, 1), newest_category=dt.date(2026, 3, 31)), -1),
+        (seen(first_opened=dt.date(2025, 12, 31), newest_category=dt.date(2026, 3, 31)), 1),
     ],
 )
 def test_what_a_month_end_judges(observation: Observation, growth: int) -> None:
