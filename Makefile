@@ -37,6 +37,8 @@ check: install ## Lint, types, generated files
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(RUN) python -m lifecycle.events.schemas --check
+	$(RUN) python -m lifecycle.clients.lifecycle --check
 
-schemas: install ## Generate JSON Schemas and the catalogue page from the event structs
+schemas: install ## Generate JSON Schemas, the catalogue page and the page of lifecycle states
 	$(RUN) python -m lifecycle.events.schemas
+	$(RUN) python -m lifecycle.clients.lifecycle

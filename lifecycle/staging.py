@@ -23,11 +23,12 @@ from lifecycle.clients.entries import OPENED, POSTED, SNAPSHOT
 from lifecycle.events.codes import MERCHANT_BRANDS, MERCHANT_CATEGORIES, TRANSACTION_FAMILIES
 from lifecycle.ports import Engine
 from lifecycle.risk.classification import DISBURSED, DUE, MADE
-from lifecycle.risk.credit_status import (
+from lifecycle.risk.credit_lifecycle import (
     APPLICATION_FACTS,
+    DISTRESSED,
     FACILITY_FACTS,
     NEXT,
-    NONE,
+    RESTRUCTURED,
     STATUS_AFTER,
 )
 
@@ -326,20 +327,25 @@ def _credits(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     )
     before = steps.filter(steps.status.notnull()).select("entity", met=_.made, before=_.status)
     judged = steps.filter(steps.tonight).left_join(before, ["entity", "met"])
-    status = ibis.coalesce(judged.before, NONE)
-    lawful = [(status == name) & judged.fact.isin(facts) for name, facts in NEXT.items() if facts]
+    status = ibis.coalesce(judged.before, "NONE")
+    lawful = [
+        (status == name) & judged.fact.isin(list(facts)) for name, facts in NEXT.items() if facts
+    ]
     return _row(judged, ck_credit_status=_holds(ibis.or_(*lawful)))
 
 
 def _steps(engine: Engine, night: Night, fact: str, entity: str) -> ir.Table:
     facts = _facts(engine, night, fact)
+    name = ibis.literal(fact)
+    if fact == RESTRUCTURED:
+        name = ibis.ifelse(facts.distressed, DISTRESSED, fact)
     return facts.select(
         "position",
         "time",
         "tonight",
         entity=ibis.literal(f"{entity}/") + facts[f"{entity}_id"],
-        fact=ibis.literal(fact),
-        status=ibis.literal(STATUS_AFTER.get(fact), type="string"),
+        fact=name,
+        status=name.cases(*STATUS_AFTER.items()),
     )
 
 

@@ -270,13 +270,13 @@ def settled() -> Fact:
     return cr.CreditSettled(business_date=DAY, facility_id="L1", settled_date=DAY)
 
 
-def restructured() -> Fact:
+def restructured(distressed: bool = True) -> Fact:
     return cr.CreditRestructured(
         business_date=DAY,
         facility_id="L1",
         reason="INCOME",
         forbearance_type="EXTENSION",
-        distressed=True,
+        distressed=distressed,
     )
 
 
@@ -324,6 +324,8 @@ LAWFUL: list[list[Fact]] = [
     [disbursed(), due(1, DAY), missed(1, DAY), declared(), made("P1", DAY), cured(), tranche()],
     [disbursed(), declared(), restructured(), declared(), written_off(), recovered(), recovered()],
     [disbursed(), written_off(), due(1, DAY), made("P1", DAY), written_off(), settled()],
+    [disbursed(), restructured(), made("P1", DAY), cured(), tranche(), settled()],
+    [disbursed(), restructured(distressed=False), tranche()],
     [submitted(), approved(), disbursed(), due(1, DAY)],
     [submitted(), approved(), cancelled()],
     [submitted(), declined()],
@@ -345,6 +347,8 @@ UNLAWFUL: dict[str, list[Fact]] = {
     "settled twice": [disbursed(), settled(), settled()],
     "disbursed after write-off": [disbursed(), written_off(), tranche()],
     "disbursed in default": [disbursed(), declared(), tranche()],
+    "disbursed in distress": [disbursed(), restructured(), tranche()],
+    "cured of no distress": [disbursed(), restructured(distressed=False), cured()],
     "restructured after write-off": [disbursed(), written_off(), restructured()],
     "paid before it was lent": [made("P1", DAY)],
     "approved after it was declined": [submitted(), declined(), approved()],
