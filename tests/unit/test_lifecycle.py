@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lifecycle.alerts.rules import Parameter, RuleSet, load_rules
+from lifecycle.alerts.rules import Parameter, load_rules
 from lifecycle.clients.lifecycle import (
     AT_ONCE,
     EVERY,
@@ -504,5 +504,5 @@ def test_evidence_is_of_fields_that_exist() -> None:
     assert all(set(rule.shows) <= fields and rule.shows for rule in RULES)
 
 
-def test_the_page_is_current(rule_set: RuleSet) -> None:
+def test_the_page_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make schemas`"
