@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 
 from lifecycle.errors import NotRunning, OffsetImpossible, UsageError
 from lifecycle.events import OUTPUT_TOPICS, SOURCE_TOPICS
+from lifecycle.events.catalogue import PROFILE
 from lifecycle.ports import OffsetBook
 
 _DAY_MS = 86_400_000
@@ -26,6 +27,7 @@ RETENTION_DAYS = {
     "bank.product.v1": 90,
     "bank.alert.v1": 400,
     "bank.quarantine.v1": 180,
+    "bank.profile.v1": -1,
 }
 """Days a record stays by its broker time; -1 is for ever."""
 
@@ -192,5 +194,8 @@ def _topic(name: str, partitions: int) -> dict[str, Any]:
     # Consents are kept for ever, not compacted: the key is the client, so compaction would keep
     # one consent per client and lose the others.
     configs = {"retention.ms": str(days * _DAY_MS if days > 0 else -1)}
+    if name == PROFILE:
+        # Where each client stands: of its moves the newest is enough, all are in the database.
+        configs["cleanup.policy"] = "compact"
     # -1: as many copies as the cluster keeps by default; one broker keeps one, three keep three.
     return {"num_partitions": partitions, "replication_factor": -1, "configs": configs}

@@ -27,7 +27,7 @@ _ROWS = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 
 _PASSED = "checks_passed"
 
-Stage = Literal["raw", "raw_hour", "staged", "profile", "score", "alert"]
+Stage = Literal["raw", "raw_hour", "staged", "profile", "standing", "score", "alert"]
 
 
 class Rule(NamedTuple):

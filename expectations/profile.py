@@ -71,4 +71,20 @@ RULES: tuple[Rule, ...] = (
         "数值超出合理范围",
         "a value is outside its bounds: it is suppressed",
     ),
+    check_column(
+        "profile-07b",
+        "ck_quality",
+        "QUALITY",
+        "block",
+        "画像质量或需求得分超出范围",
+        "a quality is outside 0 to 1, or the score of a need outside 0 to 100",
+    ),
+    check_column(
+        "profile-09",
+        "ck_weights",
+        "WEIGHTS",
+        "block",
+        "资产类别占比之和不等于1",
+        "the shares of asset classes do not add up to one",
+    ),
 )

@@ -19,7 +19,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lifecycle import profiling
+from lifecycle import profiling, standings
 from lifecycle.alerts.alert import Alert
 from lifecycle.alerts.decide import decider
 from lifecycle.alerts.late import (
@@ -43,6 +43,7 @@ from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.facts import Facts, end_of
 from lifecycle.clients.state import Source
 from lifecycle.errors import GateFailed, UsageError
+from lifecycle.pipeline import lifecycle_message
 from lifecycle.ports import Engine, Gate, Lake, NightlyStore, Verdict
 from lifecycle.proof import Proof
 from lifecycle.risk import credit_score
@@ -171,15 +172,25 @@ def _staged(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
 def _profiles(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     facts, engine, _ = _facts(business_date, night)
     figures = night.rules.parameters
+    earlier = night.lake.read_before("client_summary", business_date)
     with engine:
-        consents = profiling.allowed_purposes(engine, facts, figures)
-        rows = profiling.attributes(engine, facts, figures, consents)
-        clients = profiling.known_clients(engine, facts)
-    columns = profiling.gate_columns(rows, clients, consents, facts, figures)
-    verdict, _gate = _check("profile", columns, business_date, night)
-    rows = profiling.suppressed(rows, verdict, figures)
-    night.lake.replace("client_profile", _with(rows, as_of=pa.scalar(business_date)), business_date)
-    return rows.num_rows, _word(verdict)
+        made = profiling.make(engine, facts, figures)
+        stood = standings.stand(engine, facts, earlier, figures)
+    reference = night.lake.read_at(
+        "client_profile", business_date - dt.timedelta(days=int(figures["drift_days"].value))
+    )
+    verdict, _gate = _check(
+        "profile", profiling.gate_columns(made, facts, figures), business_date, night
+    )
+    moved = standings.gate_columns(made.rows, stood, reference, figures)
+    settled, _gate = _check("standing", moved, business_date, night)
+    rows = profiling.suppressed(made.rows, verdict, figures)
+    for name, product in (
+        ("client_profile", rows),
+        ("client_summary", standings.rows_of(made.summaries, stood)),
+    ):
+        night.lake.replace(name, _with(product, as_of=pa.scalar(business_date)), business_date)
+    return rows.num_rows, _word(verdict if settled.success else settled)
 
 
 def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
@@ -393,10 +404,12 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     derived_at = end_of(business_date, night.zone)
     moves = night.lake.read(CANDIDATES, business_date)["move"].to_pylist()
     alerts = [a for move in moves for a in decide_move(decode_move(move), night.rules)]
+    summaries = night.lake.read("client_summary", business_date)
     products: dict[str, Sequence[dict[str, Any]]] = {
         "client_profile": profiling.served(
             night.lake.read("client_profile", business_date), business_date, derived_at
         ),
+        "client_summary": standings.served(summaries, business_date),
         "risk_score": [
             {**row, "calibrated": False}
             for row in night.lake.read("risk_score", business_date).to_pylist()
@@ -423,6 +436,11 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
         business_date,
         products,
         [*alerts, *late],
+        standings.tasks_of(summaries),
+        [
+            (client, move, lifecycle_message(client, move, derived_at, now))
+            for client, move in standings.moves_of(summaries)
+        ],
         rules=night.rules,
         gate_result_id=gate_result_id,
         code_version=night.code_version,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -23,9 +24,10 @@ from lifecycle.alerts.alert import Alert, Repeat, evidence_rows
 from lifecycle.alerts.decide import Decider, decide, is_behind
 from lifecycle.breaker import Breaker
 from lifecycle.cache import Cache
+from lifecycle.clients.lifecycle import Transition
 from lifecycle.clients.state import ClientState, introduces, waits_for
 from lifecycle.errors import AnswerIsNo, Fenced, Tripped
-from lifecycle.events.catalogue import ALERT, QUARANTINE
+from lifecycle.events.catalogue import ALERT, PROFILE, QUARANTINE
 from lifecycle.inbox import Sorted, sort
 from lifecycle.intake import Prepared
 from lifecycle.ports import (
@@ -51,6 +53,8 @@ RAW_BYTES_MAX = 256 * 1024
 """A larger record is whole in the quarantine table; its message only says how large it is, since a
 broker takes no message over 1 MiB and one that cannot leave would hold up all behind it."""
 KEY_BYTES_MAX = 1024
+_MOVES = uuid.UUID("5d0c7f0e-50a3-5c0b-9f52-0e6f4d8b7a34")
+"""Namespace of the ids of moves in the lifecycle."""
 
 
 class _Folded(msgspec.Struct):
@@ -409,6 +413,23 @@ def alert_message(alert: Alert, now: dt.datetime, *, degraded: bool) -> OutboxMe
         body,
     )
     return OutboxMessage(ALERT, alert.alert_id, value)
+
+
+def lifecycle_message(
+    client_id: str, move: Transition, at: dt.datetime, now: dt.datetime
+) -> OutboxMessage:
+    """The record of bank.profile.v1 for a client's move at the end of a business date, keyed by client;
+    the same move has the same id."""
+    place = f"{client_id}|{move.on}|{move.from_state}|{move.to_state}|{move.rule_id}"
+    value = _cloud_event(
+        "bank.profile.lifecycle_changed.v1",
+        str(uuid.uuid5(_MOVES, place)),
+        f"client/{client_id}",
+        at,
+        now,
+        {"client_id": client_id, **msgspec.to_builtins(move)},
+    )
+    return OutboxMessage(PROFILE, client_id, value)
 
 
 def _quarantine_message(held: Quarantined, now: dt.datetime) -> OutboxMessage:

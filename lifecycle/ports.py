@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from lifecycle.alerts.nightly import NightlyAlert
     from lifecycle.alerts.rules import RuleSet
     from lifecycle.clients.consent import ConsentFact
+    from lifecycle.clients.lifecycle import Transition
+    from lifecycle.clients.summary import Summary
+    from lifecycle.clients.tasks import Task
     from lifecycle.proof import Proof
 
 Action = Literal["quarantine", "block", "warn"]
@@ -403,6 +406,12 @@ class Lake(Protocol):
     def read(self, name: str, as_of: dt.date) -> pa.Table:
         """A product's rows of one business date."""
 
+    def read_at(self, name: str, as_of: dt.date) -> pa.Table | None:
+        """The same; None when no night of that date made any."""
+
+    def read_before(self, name: str, as_of: dt.date) -> pa.Table | None:
+        """A product's rows of the newest business date before one; None when there is none."""
+
 
 class ProfileRead(NamedTuple):
     """A read of a client's profile; `as_of` None: what is served."""
@@ -474,6 +483,8 @@ class NightlyStore(Protocol):
         business_date: dt.date,
         products: dict[str, Sequence[dict[str, Any]]],
         alerts: Sequence[NightlyAlert | LateAlert],
+        tasks: Sequence[tuple[str, Task]],
+        moves: Sequence[tuple[str, Transition, OutboxMessage]],
         *,
         rules: RuleSet,
         gate_result_id: int,
@@ -513,8 +524,9 @@ class ServedProfiles(Protocol):
 
     def record_gate(self, verdict: Verdict, business_date: dt.date, now: dt.datetime) -> int: ...
 
-    def serve(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Put rows of the profile in the place of those of the same client and name."""
+    def serve(self, rows: Sequence[dict[str, Any]], summaries: Sequence[Summary]) -> None:
+        """Put rows of the profile in the place of those of the same client and name, and what follows
+        from them beside where the client stands, which only a night moves."""
 
 
 class Outbox(Protocol):

@@ -6,13 +6,17 @@ The night does it for every client, a refresh for those whose facts changed: the
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
+import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
+from ibis import _
 
-from lifecycle.clients.attribute import Figures
+from lifecycle.clients.attribute import Figures, Value, latest
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.consent import (
@@ -22,10 +26,17 @@ from lifecycle.clients.consent import (
     fact_of,
     may_read,
 )
+from lifecycle.clients.entries import OPENED
 from lifecycle.clients.facts import Facts
+from lifecycle.clients.needs.said import answer_of, answers, mention_of, mentions
 from lifecycle.clients.profile import METHOD_VERSION, profile
+from lifecycle.clients.summary import Client, Summary, summary
 from lifecycle.events.fields import Purpose
 from lifecycle.ports import Engine, Verdict
+
+ROWS_AT_ONCE = 50_000
+
+_T = TypeVar("_T")
 
 Allowed = Mapping[str, frozenset[Purpose]]
 
@@ -47,10 +58,98 @@ def known_clients(engine: Engine, facts: Facts) -> int:
     return len(engine.run(facts.table(REGISTERED).select("client_id").distinct()))
 
 
-def gate_columns(
-    rows: pa.Table, clients: int, consents: Allowed, facts: Facts, figures: Figures
-) -> dict[str, Sequence[Any]]:
-    """What gate "profile" judges, one row a client in the order of their ids."""
+def summaries(
+    engine: Engine, rows: pa.Table, consents: Allowed, facts: Facts, figures: Figures
+) -> list[Summary]:
+    """What follows from each client's attributes, in the order of the clients' ids."""
+    free = frozenset(figures["purposes_without_consent"].value)
+    zone = facts.zone
+    said = _by_client(engine.run(mentions(facts)), lambda row: mention_of(row, zone))
+    answered = _by_client(engine.run(answers(facts)), lambda row: answer_of(row, zone))
+    kinds = {row["client_id"]: row for row in engine.run(_kinds(facts, figures)).to_pylist()}
+    return [
+        summary(
+            Client(
+                client_id=client,
+                client_type=kinds[client]["client_type"],
+                currency=kinds[client]["currency"],
+                profile={row["name"]: _value(row) for row in own},
+                mentions=said.get(client, []),
+                answers=answered.get(client, []),
+                allowed=free | consents.get(client, frozenset()),
+            ),
+            facts.business_date,
+            facts.as_of,
+            figures,
+        )
+        for client, own in itertools.groupby(_streamed(rows), lambda row: row["client_id"])
+    ]
+
+
+def _kinds(facts: Facts, figures: Figures) -> ir.Table:
+    """(client_id, client_type, currency): the currency is that of the first account."""
+    opened = facts.table(OPENED)
+    first = opened.group_by(client_id="client").agg(currency=_.currency.argmin(_.opened_date))
+    clients = latest(facts.table(REGISTERED), "client_id")
+    joined = clients.left_join(first, "client_id")
+    return joined.select(
+        client_id=joined.client_id,
+        client_type=joined.client_type,
+        currency=ibis.coalesce(joined.currency, figures["home_currency"].value),
+    )
+
+
+def _by_client(rows: pa.Table, made: Callable[[dict[str, Any]], _T]) -> dict[str, list[_T]]:
+    found: dict[str, list[_T]] = {}
+    for row in rows.to_pylist():
+        found.setdefault(row["client_id"], []).append(made(row))
+    return found
+
+
+def _streamed(rows: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows as dicts, a batch at a time: a bank's rows at once would not fit into memory."""
+    for batch in rows.to_batches(max_chunksize=ROWS_AT_ONCE):
+        yield from batch.to_pylist()
+
+
+def _value(row: Mapping[str, Any]) -> Value:
+    return Value(
+        name=row["name"],
+        value=row["value"],
+        unit=row["unit"],
+        purpose=row["purpose"],
+        confidence=row["confidence"],
+        null_reason=row["null_reason"],
+        source_event_ids=tuple(row["sources"] or ()),
+        source_time=row["source_time"],
+    )
+
+
+class Made(NamedTuple):
+    """Attributes by client and name, what follows from them by client, and what they rest on."""
+
+    rows: pa.Table
+    summaries: list[Summary]
+    clients: int
+    """How many clients are registered."""
+    consents: Allowed
+
+
+def make(engine: Engine, facts: Facts, figures: Figures) -> Made:
+    """Attributes and summaries of every client the engine's facts know, as of their date."""
+    consents = allowed_purposes(engine, facts, figures)
+    rows = attributes(engine, facts, figures, consents)
+    return Made(
+        rows,
+        summaries(engine, rows, consents, facts, figures),
+        known_clients(engine, facts),
+        consents,
+    )
+
+
+def gate_columns(made: Made, facts: Facts, figures: Figures) -> dict[str, Sequence[Any]]:
+    """What gate "profile" judges of attributes, one row a client in the order of their ids."""
+    rows, weights = made.rows, dict(_weights(made.rows))
     valued = pc.is_valid(rows["value"])
     empty = pc.invert(valued)
     judged = {
@@ -60,7 +159,7 @@ def gate_columns(
             pc.is_null(rows["source_time"]),
             pc.less(pc.fill_null(rows["source_time"], facts.as_of), facts.as_of),
         ),
-        "ck_consent": pc.or_(empty, _permitted(rows, consents, figures)),
+        "ck_consent": pc.or_(empty, _permitted(rows, made.consents, figures)),
         "ck_bounds": pc.invert(out_of_bounds(rows, figures)),
     }
     each = pa.table({"key": rows["client_id"], **judged, "rows": rows["name"]})
@@ -78,7 +177,9 @@ def gate_columns(
         "key": by_client["key"].to_pylist(),
         **{name: by_client[f"{name}_all"].to_pylist() for name in judged},
         "ck_complete": complete.to_pylist(),
-        "ck_everybody": [by_client.num_rows == clients] * by_client.num_rows,
+        "ck_quality": [_in_bounds(summary) for summary in made.summaries],
+        "ck_weights": [weights.get(summary.client_id, True) for summary in made.summaries],
+        "ck_everybody": [by_client.num_rows == made.clients] * by_client.num_rows,
     }
 
 
@@ -142,6 +243,23 @@ def as_read(
         else row | hidden
         for row in rows
     ]
+
+
+def _in_bounds(summary: Summary) -> bool:
+    quality = summary.quality
+    shares = (quality.completeness, quality.freshness, quality.validity, quality.profile_quality)
+    return all(0 <= share <= 1 for share in shares) and all(
+        0 <= n.score <= 100 for n in summary.needs
+    )
+
+
+def _weights(rows: pa.Table) -> Iterator[tuple[str, bool]]:
+    """Whether the shares of the asset classes of a client add up to one; each is rounded."""
+    own = rows.filter(pc.equal(rows["name"], "asset_class_weights"))
+    for client, text in zip(own["client_id"].to_pylist(), own["value"].to_pylist(), strict=True):
+        if text:
+            shares = [float(part.rpartition(":")[2]) for part in text.split(";")]
+            yield client, abs(sum(shares) - 1) <= 0.0001 * len(shares)
 
 
 def _has_sources(rows: pa.Table) -> pa.ChunkedArray:

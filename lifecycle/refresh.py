@@ -90,12 +90,11 @@ def _rebuild(clients: list[str], newest: dt.date, through: int, made: Refresh) -
     histories = (fact for client in clients for fact in made.store.history(client, through))
     with made.open_engine(histories) as engine:
         facts = Facts(engine, business_date, made.zone, made.held())
-        consents = profiling.allowed_purposes(engine, facts, figures)
-        rows = profiling.attributes(engine, facts, figures, consents)
-        known = profiling.known_clients(engine, facts)
+        new = profiling.make(engine, facts, figures)
+    known = new.clients
     if not known:
         return
-    columns = profiling.gate_columns(rows, known, consents, facts, figures)
+    columns = profiling.gate_columns(new, facts, figures)
     verdict = made.gate.check("profile", columns, known)
     made.store.record_gate(verdict, business_date, made.now())
     if verdict.blocking:
@@ -104,8 +103,8 @@ def _rebuild(clients: list[str], newest: dt.date, through: int, made: Refresh) -
             f"Gate profile blocks the refresh of {known} clients: {first.reason_en} "
             f"({first.expectation}, {first.count} clients); what was served before stays served."
         )
-    rows = profiling.suppressed(rows, verdict, figures)
+    rows = profiling.suppressed(new.rows, verdict, figures)
     # What looks at other clients too can only be told by a night, which sees them all.
     alone = [name for name, attribute in ATTRIBUTES.items() if not attribute.across]
     rows = rows.filter(pc.is_in(rows["name"], pa.array(alone)))
-    made.store.serve(profiling.served(rows, business_date, made.now()))
+    made.store.serve(profiling.served(rows, business_date, made.now()), new.summaries)

@@ -84,6 +84,20 @@ class Lake:
         table = DeltaTable(str(self._path / name))
         return table.to_pyarrow_table(filters=[("as_of", "=", as_of)])
 
+    def read_at(self, name: str, as_of: dt.date) -> pa.Table | None:
+        """A product's rows of one business date; None when no night of it made any."""
+        rows = self.read(name, as_of) if self._has(name) else None
+        return rows if rows is not None and rows.num_rows else None
+
+    def read_before(self, name: str, as_of: dt.date) -> pa.Table | None:
+        """A product's rows of the newest business date before one; None when there is none."""
+        if not self._has(name):
+            return None
+        table = DeltaTable(str(self._path / name))
+        days = [dt.date.fromisoformat(p["as_of"]) for p in table.partitions()]
+        earlier = [day for day in days if day < as_of]
+        return self.read(name, max(earlier)) if earlier else None
+
     def profile(self, client_id: str, as_of: dt.date) -> list[dict[str, Any]]:
         """One client's attributes as a night made them, as they are served. Raises UsageError when no
         night of that date did."""

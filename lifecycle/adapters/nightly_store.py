@@ -20,12 +20,14 @@ from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.late import LateAlert, LateFact, encode_late_fact
 from lifecycle.alerts.nightly import NightlyAlert, encode_move
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.clients.lifecycle import Transition
+from lifecycle.clients.tasks import Task
 from lifecycle.events import Event, decode
 from lifecycle.pipeline import alert_message
-from lifecycle.ports import Seal, Verdict
+from lifecycle.ports import OutboxMessage, Seal, Verdict
 from lifecycle.proof import Proof
 
-PRODUCTS = ("client_profile", "risk_score", "facility_stage")
+PRODUCTS = ("client_profile", "client_summary", "risk_score", "facility_stage")
 _ROWS_PER_FETCH = 5_000
 
 
@@ -327,13 +329,16 @@ class NightlyStore:
         business_date: dt.date,
         products: dict[str, Sequence[dict[str, Any]]],
         alerts: Sequence[NightlyAlert | LateAlert],
+        tasks: Sequence[tuple[str, Task]],
+        moves: Sequence[tuple[str, Transition, OutboxMessage]],
         *,
         rules: RuleSet,
         gate_result_id: int,
         code_version: str,
         now: dt.datetime,
     ) -> None:
-        """Replace the served rows and raise the night's alerts: all of it, or nothing."""
+        """Replace the served rows, raise the night's alerts, keep its tasks and tell its moves: all of
+        it, or nothing. A task or move is a client id and what it is; a move comes with its message."""
         with self._connection.transaction(), self._connection.cursor() as cursor:
             for product in PRODUCTS:
                 cursor.execute(f"DELETE FROM {product}")
@@ -345,6 +350,8 @@ class NightlyStore:
                     (product, business_date, now),
                 )
             _raise_all(cursor, alerts, rules, gate_result_id, code_version, now)
+            _keep_tasks(cursor, tasks, business_date)
+            _tell_moves(cursor, moves, now)
             cursor.execute(
                 "UPDATE nightly_run SET published = true WHERE business_date = %s",
                 (business_date,),
@@ -437,6 +444,60 @@ def _raise(
             "INSERT INTO outbox (topic, key, value, created_at) VALUES (%s, %s, %s, %s)",
             (message.topic, message.key, message.value, now),
         )
+
+
+def _keep_tasks(
+    cursor: psycopg.Cursor[Any], tasks: Sequence[tuple[str, Task]], business_date: dt.date
+) -> None:
+    """New conflicts are opened, those that came back are opened again with the date they had, and
+    those that are gone are closed."""
+    cursor.execute(
+        "UPDATE client_task AS t SET closed_as_of = %s WHERE closed_as_of IS NULL AND NOT EXISTS ("
+        "SELECT FROM unnest(%s::text[], %s::text[]) AS n (client_id, task_key) "
+        "WHERE n.client_id = t.client_id AND n.task_key = t.task_key)",
+        (business_date, [client for client, _ in tasks], [task.key for _, task in tasks]),
+    )
+    cursor.executemany(
+        "INSERT INTO client_task (client_id, task_key, check_id, owner, due, reason_zh, reason_en, "
+        "opened_as_of) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "
+        "ON CONFLICT (client_id, task_key) DO UPDATE SET closed_as_of = NULL",
+        [
+            (client, t.key, t.check_id, t.owner, t.due, t.reason_zh, t.reason_en, business_date)
+            for client, t in tasks
+        ],
+    )
+
+
+def _tell_moves(
+    cursor: psycopg.Cursor[Any],
+    moves: Sequence[tuple[str, Transition, OutboxMessage]],
+    now: dt.datetime,
+) -> None:
+    """Each move once; a night that is run again with another result corrects its own."""
+    for client, move, message in moves:
+        cursor.execute(
+            "INSERT INTO lifecycle_transition AS t (client_id, on_date, from_state, to_state, "
+            "rule_id, held_days, evidence) VALUES (%s, %s, %s, %s, %s, %s, %s) "
+            "ON CONFLICT (client_id, on_date) DO UPDATE SET from_state = excluded.from_state, "
+            "to_state = excluded.to_state, rule_id = excluded.rule_id, "
+            "held_days = excluded.held_days, evidence = excluded.evidence "
+            "WHERE (t.from_state, t.to_state, t.rule_id) IS DISTINCT FROM "
+            "(excluded.from_state, excluded.to_state, excluded.rule_id)",
+            (
+                client,
+                move.on,
+                move.from_state,
+                move.to_state,
+                move.rule_id,
+                move.held_days,
+                json.dumps(move.evidence),
+            ),
+        )
+        if cursor.rowcount:
+            cursor.execute(
+                "INSERT INTO outbox (topic, key, value, created_at) VALUES (%s, %s, %s, %s)",
+                (message.topic, message.key, message.value, now),
+            )
 
 
 def _copy_rows(cursor: psycopg.Cursor[Any], table: str, rows: Sequence[dict[str, Any]]) -> None:

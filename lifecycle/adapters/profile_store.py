@@ -11,6 +11,7 @@ from lifecycle.adapters import gate_results
 from lifecycle.adapters.event_log import read_history
 from lifecycle.adapters.postgres import connect, only
 from lifecycle.clients.consent import ConsentFact, fact_of_event
+from lifecycle.clients.summary import Summary, document
 from lifecycle.events import Event, decode
 from lifecycle.ports import ProfileRead, Verdict
 
@@ -122,13 +123,20 @@ class ProfileStore:
             for client, purposes in permitted.items():
                 cursor.execute(_WITHDRAW, (now, client, list(purposes)))
                 taken += cursor.rowcount
+            # What was inferred from them goes too; a rebuild brings back what may stay.
+            cursor.execute(
+                "UPDATE client_summary SET checks = '[]', needs = '[]', questions = '[]' "
+                "WHERE client_id = ANY(%s)",
+                (list(permitted),),
+            )
             return taken
 
     def record_gate(self, verdict: Verdict, business_date: dt.date, now: dt.datetime) -> int:
         return gate_results.record(self._connection, verdict, business_date, now)
 
-    def serve(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Put rows of the profile in the place of those of the same client and name."""
+    def serve(self, rows: Sequence[dict[str, Any]], summaries: Sequence[Summary]) -> None:
+        """Put rows of the profile in the place of those of the same client and name, and what follows
+        from them beside where the client stands, which only a night moves."""
         with self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.execute(
                 "DELETE FROM client_profile AS p USING unnest(%s::text[], %s::text[]) "
@@ -139,6 +147,19 @@ class ProfileStore:
             with cursor.copy(f"COPY client_profile ({', '.join(columns)}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row([row[name] for name in columns])
+            cursor.executemany(
+                "UPDATE client_summary SET grade = %s, profile_quality = %s, quality = %s, "
+                "checks = %s, needs = %s, questions = %s WHERE client_id = %s",
+                [
+                    (
+                        s.quality.grade,
+                        s.quality.profile_quality,
+                        *map(document, (s.quality, s.checks, s.needs, s.questions)),
+                        s.client_id,
+                    )
+                    for s in summaries
+                ],
+            )
 
     def record_read(self, read: ProfileRead) -> None:
         """Keep who read a profile, for what, and whether that was allowed."""

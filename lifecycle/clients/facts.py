@@ -23,6 +23,7 @@ class Facts:
     ) -> None:
         self._engine = engine
         self.business_date = business_date
+        self.zone = zone
         self.as_of = end_of(business_date, zone)
         self._held = held
         self._once: dict[str, ir.Table] = {}

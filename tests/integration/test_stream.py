@@ -232,7 +232,7 @@ def test_states_of_an_earlier_version_are_folded_again(clean: Settings) -> None:
             client,
         )
     with pytest.raises(UsageError, match="lifecycle rebuild"):
-        app.client(clean, stored[0][0], actor="tester")
+        decode_state(older[stored[0][0]])
     app.migrate(clean)
     again = query(clean, "SELECT client_id, facts, state FROM client_state ORDER BY 1")
     assert again == stored
