@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lifecycle.events.fields import Purpose
     from lifecycle.limits import Limits
     from lifecycle.nightly import Nightly, StepResult
-    from lifecycle.ports import Batch, Channel, EventSource, IngestStore
+    from lifecycle.ports import Batch, Channel, Engine, EventSource, IngestStore
     from lifecycle.proof import Proof
     from lifecycle.quarantine import Action, Answer, Request
     from lifecycle.refresh import Refreshed
@@ -825,27 +825,30 @@ def client(
     actor: str,
     purpose: Purpose = "P1_SERVICE",
     as_of: dt.date | None = None,
+    role: str | None = None,
 ) -> dict[str, Any]:
     """One client's page, with the keys of the stable interface, read for a purpose: that is written
     down, and what the client does not allow now has no value, whatever is served or was once lawful.
-    `as_of` gives the profile of that night."""
+    `as_of` gives the profile of that night; a `role` sees nothing that compliance owns, unless it is
+    CO."""
     from lifecycle.adapters.client_store import ClientStore
     from lifecycle.adapters.lake import Lake
     from lifecycle.adapters.profile_store import ProfileStore
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.client_page import page
     from lifecycle.clients.consent import ledger, permissions
     from lifecycle.ports import ProfileRead
-    from lifecycle.profiling import as_read
 
     now = dt.datetime.now(dt.UTC)
+    figures = load_rules(settings.rules).parameters
     store = ClientStore(settings.database_url, _gap_age(settings))
     profiles = ProfileStore(settings.database_url)
     try:
-        page = store.page(client_id)
+        served = store.page(client_id)
         if as_of is not None:
-            page["as_of"] = as_of
-            page["attributes"] = Lake(settings.lake).profile(client_id, as_of)
+            served |= Lake(settings.lake).client(client_id, as_of)
         consents = ledger(profiles.consent_facts([client_id]), now)
-        allowed = permissions(consents, _purposes_without_consent(settings))
+        allowed = permissions(consents, figures["purposes_without_consent"].value)
         asked = allowed[purpose]
         profiles.record_read(
             ProfileRead(client_id, purpose, actor, as_of, asked.allowed, asked.ground, now)
@@ -854,23 +857,52 @@ def client(
         profiles.close()
         store.close()
     with alerts(settings) as alert_store:
-        raised = alert_store.list(client=client_id)
-    degraded = page["held"] > 0
-    page["attributes"] = as_read(page["attributes"], allowed, purpose)
-    for product in ("attributes", "scores", "facilities"):
-        page[product] = [row | {"degraded": degraded} for row in page[product]]
-    return {
-        "client_id": client_id,
-        "purpose": purpose,
-        "lifecycle": {"state": None, "since": None},
-        "degraded": degraded,
-        "incomplete": any(gap["incomplete"] for gap in page["gaps"]),
-        **page,
-        "checks": [],
-        "consents": [_named(permission) for permission in allowed.values()],
-        "needs": [],
-        "alerts": raised,
-    }
+        served["alerts"] = alert_store.list(client=client_id)
+    return page(client_id, served, allowed, purpose, role, figures)
+
+
+def plot_client(
+    settings: Settings,
+    client_id: str,
+    as_of: dt.date | None,
+    path: Path,
+    language: Literal["en", "zh"],
+) -> None:
+    """Draw a client's balance and flows up to a date, or up to its newest fact, from the event log."""
+    from lifecycle.adapters.nightly_store import NightlyStore
+    from lifecycle.adapters.profile_store import ProfileStore
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.clients.facts import Facts
+    from lifecycle.picture import balances_and_flows
+    from lifecycle.plots import client_plot
+
+    store, night = ProfileStore(settings.database_url), NightlyStore(settings.database_url)
+    try:
+        history = store.history(client_id, store.newest_position())
+        held, _ = night.held()
+    finally:
+        night.close()
+        store.close()
+    date = as_of or max(event.data.business_date for _, event in history)
+    with _engine_over(history) as engine:
+        facts = Facts(engine, date, settings.timezone, held)
+        balances, flows = balances_and_flows(engine, facts, load_rules(settings.rules).parameters)
+    client_plot(client_id, balances, flows, path, language)
+
+
+@contextmanager
+def _engine_over(facts: Iterable[tuple[int, Event]]) -> Iterator[Engine]:
+    """An engine that sees these facts and nothing else."""
+    import tempfile
+
+    from lifecycle.adapters.engines import DuckDBEngine
+    from lifecycle.adapters.lake import Lake
+
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake(Path(folder))
+        lake.append(list(facts), seal_id=0, version=0)
+        with DuckDBEngine(lake) as engine:
+            yield engine
 
 
 def consent(settings: Settings, client_id: str, as_of: dt.date | None) -> dict[str, Any]:
@@ -903,29 +935,20 @@ def consent(settings: Settings, client_id: str, as_of: dt.date | None) -> dict[s
 
 def refresh_profiles(settings: Settings) -> Refreshed | None:
     """Serve what changed since the last look; None while a night runs."""
-    import tempfile
-
     from expectations.gate import GreatExpectationsGate
-    from lifecycle.adapters.engines import DuckDBEngine
-    from lifecycle.adapters.lake import Lake
     from lifecycle.adapters.nightly_store import NightlyStore
     from lifecycle.adapters.postgres import unavailable
     from lifecycle.adapters.profile_store import ProfileStore
     from lifecycle.alerts.rules import load_rules
     from lifecycle.refresh import Refresh, refresh
 
-    def engine(facts: Iterable[tuple[int, Event]]) -> DuckDBEngine:
-        lake = Lake(Path(folder))
-        lake.append(list(facts), seal_id=0, version=0)
-        return DuckDBEngine(lake)
-
-    with unavailable(), tempfile.TemporaryDirectory() as folder:
+    with unavailable():
         store, night = ProfileStore(settings.database_url), NightlyStore(settings.database_url)
         try:
             return refresh(
                 Refresh(
                     store=store,
-                    open_engine=engine,
+                    open_engine=_engine_over,
                     gate=GreatExpectationsGate(),
                     rules=load_rules(settings.rules),
                     zone=settings.timezone,

@@ -20,11 +20,9 @@ from lifecycle.clients.attribute import Figures, Value, latest
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.consent import (
-    Permission,
     allowed,
     consent_facts,
     fact_of,
-    may_read,
 )
 from lifecycle.clients.entries import OPENED
 from lifecycle.clients.facts import Facts
@@ -223,25 +221,6 @@ def served(rows: pa.Table, business_date: dt.date, derived_at: dt.datetime) -> l
             "source_time": row["source_time"],
         }
         for row in rows.to_pylist()
-    ]
-
-
-def as_read(
-    rows: Sequence[dict[str, Any]], allowed: Mapping[Purpose, Permission], purpose: Purpose
-) -> list[dict[str, Any]]:
-    """Rows as they may be read for a purpose: without the values the client does not allow for it."""
-    hidden: dict[str, Any] = {
-        "value": None,
-        "null_reason": "NOT_CONSENTED",
-        "confidence": 0.0,
-        "source_event_ids": [],
-        "source_time": None,
-    }
-    return [
-        row
-        if row["null_reason"] == "NOT_APPLICABLE" or may_read(allowed, purpose, row["purpose"])
-        else row | hidden
-        for row in rows
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -33,7 +34,7 @@ class Refresh:
     """What a refresh needs; made by the composition root."""
 
     store: ServedProfiles
-    open_engine: Callable[[Iterable[tuple[int, Event]]], Engine]
+    open_engine: Callable[[Iterable[tuple[int, Event]]], AbstractContextManager[Engine]]
     """An engine over the facts it is given, and nothing else."""
     gate: Gate
     rules: RuleSet

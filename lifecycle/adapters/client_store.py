@@ -12,6 +12,9 @@ from lifecycle.errors import UsageError
 
 Row = dict[str, Any]
 
+RECENT_FACTS = 12
+"""How many of a client's newest facts its page shows."""
+
 
 class ClientStore:
     """Read only; one connection."""
@@ -45,6 +48,23 @@ class ClientStore:
         return {
             "as_of": attributes[0]["as_of"] if attributes else None,
             "attributes": attributes,
+            "summary": self._one("SELECT * FROM client_summary WHERE client_id = %s", client_id),
+            "moves": self._all(
+                "SELECT on_date AS on, from_state, to_state, rule_id, evidence "
+                "FROM lifecycle_transition WHERE client_id = %s ORDER BY on_date",
+                client_id,
+            ),
+            "tasks": self._all(
+                "SELECT task_key, check_id, owner, due, reason_zh, reason_en, opened_as_of "
+                "FROM client_task WHERE client_id = %s AND closed_as_of IS NULL ORDER BY due",
+                client_id,
+            ),
+            "facts": self._all(
+                "SELECT event_id, topic, business_date, payload FROM event_log "
+                "WHERE client_id = %s ORDER BY position DESC LIMIT %s",
+                client_id,
+                RECENT_FACTS,
+            ),
             "scores": self._all(
                 "SELECT score_id::text AS score_id, score_type, status, value, band, pd, calibrated, "
                 "reason_codes, as_of, model_version FROM risk_score WHERE client_id = %s",

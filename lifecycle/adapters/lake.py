@@ -98,25 +98,40 @@ class Lake:
         earlier = [day for day in days if day < as_of]
         return self.read(name, max(earlier)) if earlier else None
 
-    def profile(self, client_id: str, as_of: dt.date) -> list[dict[str, Any]]:
-        """One client's attributes as a night made them, as they are served. Raises UsageError when no
-        night of that date did."""
-        table = (
-            DeltaTable(str(self._path / "client_profile")) if self._has("client_profile") else None
-        )
-        filters = [("as_of", "=", as_of), ("client_id", "=", client_id)]
-        rows = table.to_pyarrow_table(filters=filters).to_pylist() if table else []
-        if not rows:
+    def client(self, client_id: str, as_of: dt.date) -> dict[str, Any]:
+        """One client's {as_of, attributes, summary} as a night made them, the way they are served.
+        Raises UsageError when no night of that date did."""
+        attributes = self._of_client("client_profile", client_id, as_of)
+        if not attributes:
             raise UsageError(
                 f"There is no profile of {client_id} as of {as_of}: no night of that date made one."
             )
-        return [
-            {
-                **{k: v for k, v in row.items() if k != "sources"},
-                "source_event_ids": row["sources"] or [],
+        summaries = self._of_client("client_summary", client_id, as_of)
+        documents = ("standing", "quality", "checks", "needs", "questions")
+        return {
+            "as_of": as_of,
+            "attributes": [
+                {
+                    **{name: value for name, value in row.items() if name != "sources"},
+                    "source_event_ids": row["sources"] or [],
+                }
+                for row in attributes
+            ],
+            "summary": {
+                **summaries[0],
+                **{n: msgspec.json.decode(summaries[0][n]) for n in documents},
             }
-            for row in rows
-        ]
+            if summaries
+            else None,
+        }
+
+    def _of_client(self, name: str, client_id: str, as_of: dt.date) -> list[dict[str, Any]]:
+        if not self._has(name):
+            return []
+        filters = [("as_of", "=", as_of), ("client_id", "=", client_id)]
+        table = DeltaTable(str(self._path / name)).to_pyarrow_table(filters=filters)
+        rows: list[dict[str, Any]] = table.to_pylist()
+        return rows
 
     def files(self, event_type: str) -> list[str]:
         """Parquet files of an event table as it stands; none when no such fact was sealed."""

@@ -77,6 +77,13 @@ class ProfileStore:
         consents = frozenset(client for client, _, consent in rows if consent)
         return through, {client: day for client, day, _ in rows}, consents
 
+    def newest_position(self) -> int:
+        """The position of the newest fact of the log; 0 when there is none."""
+        row = self._connection.execute(
+            "SELECT coalesce(max(position), 0) FROM event_log"
+        ).fetchone()
+        return int(row[0]) if row else 0
+
     def refreshed(self, through: int, now: dt.datetime) -> None:
         """Everything up to a position was looked at."""
         with self._connection.transaction():

@@ -154,13 +154,6 @@ def fact_of_event(event: Event) -> ConsentFact:
     )
 
 
-def may_read(permissions: Mapping[Purpose, Permission], purpose: Purpose, serves: str) -> bool:
-    """Whether a value that serves purposes ("P2_PROFILE+P6_SENSITIVE") may be read for one: that one
-    must be allowed, and every one the value serves."""
-    own: list[Any] = serves.split("+")
-    return all(permissions[needed].allowed for needed in (purpose, *own))
-
-
 def _judged(grant: ConsentFact, known: Sequence[ConsentFact], at: dt.datetime) -> Consent:
     ends: list[tuple[dt.datetime, Status, ConsentFact | None]] = [
         (fact.at, "WITHDRAWN", fact)

@@ -265,8 +265,8 @@ def test_without_an_input_there_is_no_amount(
     need = needs(figures, known, [said(code)])[code]
     assert (need.quantity.amounts, need.quantity.null_reason) == ((), "UNKNOWN")
     assert need.quantity.lacks == lacks
-    assert text.ATTRIBUTES[lacks[0]][0] in need.text_zh
-    assert text.ATTRIBUTES[lacks[0]][1] in need.text_en
+    assert text.name_of(lacks[0])[0] in need.text_zh
+    assert text.name_of(lacks[0])[1] in need.text_en
 
 
 def test_a_currency_without_figures_has_no_amount(figures: Figures) -> None:
@@ -591,7 +591,7 @@ def test_everything_that_may_be_said_has_its_words(figures: Figures) -> None:
         found = needs(figures, {}, [said(c, event_id=c) for c in codes], client_type=kind)
         for need in found.values():
             assert need.quantity.lacks
-            assert set(need.quantity.lacks) <= text.ATTRIBUTES.keys()
+            assert set(need.quantity.lacks) <= {*text.ATTRIBUTES, *text._BESIDE}
 
 
 # Questions.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
+from lifecycle.clients.labels import ATTRIBUTES, Pair
 from lifecycle.clients.needs.need import (
     OPEN_STATES,
     Amount,
@@ -15,7 +16,6 @@ from lifecycle.clients.needs.need import (
 )
 from lifecycle.events.codes import MINOR_UNITS
 
-Pair = tuple[str, str]
 """Chinese, English."""
 
 NEEDS: dict[NeedCode, Pair] = {
@@ -104,33 +104,10 @@ AMOUNTS: dict[str, Pair] = {
     "COVER": ("保额缺口约{amount}", "cover of about {amount} is missing"),
 }
 
-ATTRIBUTES: dict[str, Pair] = {
-    "age": ("年龄", "age"),
-    "asset_class_weights": ("资产构成", "make-up of assets"),
-    "assets_declared": ("资产总额", "total assets"),
-    "aum": ("在本行的资产", "assets held here"),
-    "balance_p10_90d": ("账户低位余额", "low account balance"),
-    "currency_exposure": ("外币收付", "payments in foreign currencies"),
-    "debts_declared": ("负债总额", "total debts"),
-    "dependants_ages": ("受抚养人的年龄", "ages of dependants"),
-    "essential_outflow_monthly": ("每月必要支出", "essential monthly spending"),
-    "exposures": ("贷款余额", "outstanding loans"),
-    "goals": ("财务目标", "financial goals"),
-    "household_size": ("家庭人数", "household size"),
-    "income_declared_monthly": ("月收入", "monthly income"),
-    "instalments_monthly": ("每月还款额", "monthly instalments"),
-    "inventory_days": ("存货周转天数", "inventory days"),
-    "operating_margin": ("销售利润率", "operating margin"),
-    "outflow_monthly": ("每月支出", "monthly spending"),
-    "payable_days": ("应付账款周转天数", "payable days"),
-    "pension_estimated_monthly": ("预计每月养老金", "expected monthly pension"),
-    "receivable_days": ("应收账款周转天数", "receivable days"),
-    "revenue_declared": ("年营业收入", "yearly revenue"),
-    "revenue_growth": ("营业收入增长率", "revenue growth"),
-    "risk_tolerance": ("风险承受能力", "risk tolerance"),
+_BESIDE: dict[str, Pair] = {
     "working_capital_loans": ("流动资金贷款余额", "working-capital loans"),
 }
-"""Attributes that a sentence may name."""
+"""What a sentence may name that is no attribute of the profile."""
 
 _ASSUMPTION = ("该币种的测算参数", "planning figures in this currency")
 _CLASSES: dict[EvidenceClass | None, Pair] = {
@@ -179,7 +156,7 @@ def money(amount: Decimal, currency: str) -> str:
 
 def name_of(attribute: str) -> Pair:
     """What people call an attribute, or a figure that is needed beside it."""
-    return ATTRIBUTES.get(attribute, _ASSUMPTION)
+    return ATTRIBUTES.get(attribute) or _BESIDE.get(attribute, _ASSUMPTION)
 
 
 def sentences(need: Need) -> Pair:
