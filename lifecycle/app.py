@@ -850,15 +850,52 @@ def client(
         consents = ledger(profiles.consent_facts([client_id]), now)
         allowed = permissions(consents, figures["purposes_without_consent"].value)
         asked = allowed[purpose]
-        profiles.record_read(
+        profiles.record_reads([
             ProfileRead(client_id, purpose, actor, as_of, asked.allowed, asked.ground, now)
-        )
+        ])
     finally:
         profiles.close()
         store.close()
     with alerts(settings) as alert_store:
         served["alerts"] = alert_store.list(client=client_id)
     return page(client_id, served, allowed, purpose, role, figures)
+
+
+def clients(
+    settings: Settings,
+    where: str,
+    *,
+    actor: str,
+    purpose: Purpose = "P1_SERVICE",
+    as_of: dt.date | None = None,
+) -> list[dict[str, Any]]:
+    """Clients whose attributes, as they may be read for a purpose, meet the conditions; each read is
+    written down. `as_of` gives those of that night. Raises UsageError for conditions that are none."""
+    from lifecycle.adapters.client_store import ClientStore
+    from lifecycle.adapters.lake import Lake
+    from lifecycle.adapters.profile_store import ProfileStore
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.client_list import Reader
+    from lifecycle.clients.selection import conditions
+
+    asked = conditions(where)
+    figures = load_rules(settings.rules).parameters
+    store = ClientStore(settings.database_url, _gap_age(settings))
+    profiles = ProfileStore(settings.database_url)
+    try:
+        reader = Reader(
+            purpose=purpose,
+            free=figures["purposes_without_consent"].value,
+            facts=profiles.consent_facts,
+            now=dt.datetime.now(dt.UTC),
+        )
+        every = store.everybody() if as_of is None else Lake(settings.lake).everybody(as_of)
+        found = list(reader.matching(every, asked))
+        profiles.record_reads(reader.reads(found, actor, as_of))
+        return [row for row, _ in found]
+    finally:
+        profiles.close()
+        store.close()
 
 
 def plot_client(

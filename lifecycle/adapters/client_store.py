@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import operator
+from collections.abc import Iterator
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -12,6 +15,7 @@ from lifecycle.errors import UsageError
 
 Row = dict[str, Any]
 
+ROWS_PER_FETCH = 20_000
 RECENT_FACTS = 12
 """How many of a client's newest facts its page shows."""
 
@@ -83,6 +87,22 @@ class ClientStore:
                 client_id,
             ),
         }
+
+    def everybody(self) -> Iterator[tuple[Row, list[Row]]]:
+        """Every served client in the order of ids: its summary without documents, and its attributes."""
+        with self._connection.cursor(name="everybody") as cursor:
+            cursor.itersize = ROWS_PER_FETCH
+            cursor.execute(
+                "SELECT p.client_id, p.name, p.value, p.purpose, p.null_reason, p.confidence, p.as_of,"
+                " s.client_type, s.state, s.since, s.grade "
+                "FROM client_profile AS p LEFT JOIN client_summary AS s USING (client_id) "
+                "ORDER BY p.client_id, p.name"
+            )
+            every: Iterator[Row] = iter(cursor)  # type: ignore[arg-type]
+            for client, rows in itertools.groupby(every, operator.itemgetter("client_id")):
+                own = list(rows)
+                columns = ("as_of", "client_type", "state", "since", "grade")
+                yield {"client_id": client, **{name: own[0][name] for name in columns}}, own
 
     def _all(self, query: str, *parameters: Any) -> list[Row]:
         return self._connection.execute(query, parameters).fetchall()  # type: ignore[return-value]

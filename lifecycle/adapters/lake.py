@@ -7,7 +7,9 @@ An append carries an application transaction, so that repeating it adds nothing.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -42,6 +44,9 @@ _DECIMALS = {
     get_args(annotated)[1].pattern: kind
     for annotated, kind in ((Money, MONEY), (SignedMoney, MONEY), (Rate, RATE))
 }
+
+
+ROWS_AT_ONCE = 50_000
 
 
 class Lake:
@@ -125,6 +130,23 @@ class Lake:
             else None,
         }
 
+    def everybody(self, as_of: dt.date) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """Every client of a night in the order of ids: its summary without documents, and its
+        attributes. Raises UsageError when no night of that date made any."""
+        rows, summaries = (
+            self.read_at("client_profile", as_of),
+            self.read_at("client_summary", as_of),
+        )
+        if rows is None or summaries is None:
+            raise UsageError(
+                f"There are no profiles as of {as_of}: no night of that date made any."
+            )
+        columns = ["client_id", "client_type", "state", "since", "grade", "as_of"]
+        known = {row["client_id"]: row for row in summaries.select(columns).to_pylist()}
+        ordered = rows.drop_columns(["sources", "source_time"]).sort_by("client_id")
+        for client, own in itertools.groupby(_streamed(ordered), operator.itemgetter("client_id")):
+            yield known[client], list(own)
+
     def _of_client(self, name: str, client_id: str, as_of: dt.date) -> list[dict[str, Any]]:
         if not self._has(name):
             return []
@@ -154,6 +176,12 @@ def event_schema(event_type: str) -> pa.Schema:
     fields = msgspec.structs.fields(CATALOGUE[event_type].data)
     own = {field.name: _arrow_type(field.type) for field in fields}
     return pa.schema([*ENVELOPE.items(), *own.items()])
+
+
+def _streamed(rows: pa.Table) -> Iterator[dict[str, Any]]:
+    """Rows as dicts, a batch at a time: those of a whole bank at once would not fit into memory."""
+    for batch in rows.to_batches(max_chunksize=ROWS_AT_ONCE):
+        yield from batch.to_pylist()
 
 
 def _once(name: str, version: int) -> CommitProperties:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -168,13 +168,16 @@ class ProfileStore:
                 ],
             )
 
-    def record_read(self, read: ProfileRead) -> None:
-        """Keep who read a profile, for what, and whether that was allowed."""
-        self._connection.execute(
-            "INSERT INTO profile_read (client_id, purpose, actor, as_of, allowed, ground, read_at) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            tuple(read),
-        )
+    def record_reads(self, reads: Iterable[ProfileRead]) -> None:
+        """Keep who read which profiles, for what, and whether that was allowed."""
+        columns = ", ".join(ProfileRead._fields)
+        with (
+            self._connection.transaction(),
+            self._connection.cursor() as cursor,
+            cursor.copy(f"COPY profile_read ({columns}) FROM STDIN") as copy,
+        ):
+            for read in reads:
+                copy.write_row(read)
 
     def reads(self, client_id: str) -> list[ProfileRead]:
         """Who read a client's profile, oldest first."""

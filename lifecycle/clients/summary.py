@@ -82,21 +82,19 @@ def document(part: Any) -> str:
 
 
 def _conflicts(found: Sequence[Check]) -> list[Conflict]:
-    return [conflict for check in found if (conflict := _conflict(check)) is not None]
-
-
-def _conflict(check: Check) -> Conflict | None:
-    """What a question may be asked about: two values that are both known and do not agree."""
-    left, right = check.left, check.right
-    if check.result not in ("WARN", "FAIL") or left is None or right is None:
-        return None
-    if left.value is None or right.value is None:
-        return None
-    purposes = {p for side in (left, right) for p in ATTRIBUTES[side.name].purposes}
-    return Conflict(
-        check_id=check.id,
-        result=check.result,
-        left=left.value,
-        right=right.value,
-        purposes=frozenset(purposes),
-    )
+    return [
+        Conflict(
+            check_id=check.id,
+            result=check.result,
+            zh=check.reason_zh,
+            en=check.reason_en,
+            purposes=frozenset(
+                purpose
+                for side in (check.left, check.right)
+                if side
+                for purpose in ATTRIBUTES[side.name].purposes
+            ),
+        )
+        for check in found
+        if check.result in ("WARN", "FAIL")
+    ]

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 from consumers.publish import publish
-from lifecycle import app
+from lifecycle import app, client_list
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.errors import UsageError
 from lifecycle.events import Fact, Outgoing
 from lifecycle.events.client import ClientRegistered
 from lifecycle.events.consent import ConsentGranted, ConsentWithdrawn
 from lifecycle.settings import Settings
-from tests.support import at, consumer, opened, outgoing, posted, query, received, wait_for
+from tests.support import (
+    at,
+    consumer,
+    insert_alert,
+    opened,
+    outgoing,
+    posted,
+    query,
+    received,
+    wait_for,
+)
 
 pytestmark = pytest.mark.integration
 DAY = dt.date(2026, 3, 2)
@@ -221,3 +235,122 @@ def test_nobody_knows_an_unknown_client(clean: Settings) -> None:
     with pytest.raises(UsageError, match="no client X"):
         app.client(clean, "X", actor="rm")
     assert query(clean, "SELECT count(*) FROM profile_read") == [(0,)]
+
+
+def test_clients_are_found_listed_and_exported_as_they_may_be_read(
+    one_night: Settings, tmp_path: Path
+) -> None:
+    rich = app.clients(one_night, "aum >= 100", purpose="P2_PROFILE", actor="rm")
+    assert [row["client_id"] for row in rich] == ["C1"]
+    assert rich[0]["attributes"]["tenure_days"] == "0"
+    everybody = app.clients(one_night, "", actor="rm")
+    assert [row["client_id"] for row in everybody] == ["C1", "C2"]
+    assert everybody[1]["attributes"]["aum"] is None
+    assert everybody[1]["withheld"]["aum"] == "NOT_CONSENTED"
+    assert app.clients(one_night, "tenure_days = 0", purpose="P4_AUTOMATED", actor="rm") == []
+    assert app.clients(one_night, "state = ONBOARDING", actor="rm", as_of=DAY) != []
+    with pytest.raises(UsageError, match="no night of that date"):
+        app.clients(one_night, "", actor="rm", as_of=dt.date(2020, 1, 1))
+
+    client_list.export(everybody, tmp_path / "all.csv")
+    with (tmp_path / "all.csv").open(encoding="utf-8") as file:
+        first, second = csv.DictReader(file)
+    assert (first["aum"], first["state"], second["aum"]) == ("100.00", "ONBOARDING", "")
+    client_list.export(everybody, tmp_path / "all.parquet")
+    rows = pq.read_table(tmp_path / "all.parquet").to_pylist()
+    assert [row["aum"] for row in rows] == ["100.00", None]
+    with pytest.raises(UsageError, match=r"neither \.csv nor \.parquet"):
+        client_list.export(everybody, tmp_path / "all.xls")
+    with pytest.raises(UsageError, match="cannot be written"):
+        client_list.export(everybody, tmp_path / "no" / "all.csv")
+
+    reads = query(one_night, "SELECT client_id, purpose, allowed FROM profile_read ORDER BY 1, 2")
+    assert reads == [
+        ("C1", "P1_SERVICE", True),
+        ("C1", "P1_SERVICE", True),
+        ("C1", "P2_PROFILE", True),
+        ("C2", "P1_SERVICE", True),
+        ("C2", "P1_SERVICE", True),
+    ]
+
+
+def test_a_night_tells_where_a_client_stands_and_moves_it_once(one_night: Settings) -> None:
+    page = app.client(one_night, "C1", actor="rm")
+    assert page["lifecycle"]["state"] == "ONBOARDING"
+    assert page["quality"]["grade"] in "ABCD"
+    assert {check["id"] for check in page["checks"]} >= {"CV01", "CV09"}
+    moves = query(one_night, "SELECT client_id, from_state, to_state FROM lifecycle_transition")
+    assert sorted(moves) == [("C1", "NONE", "ONBOARDING"), ("C2", "NONE", "ONBOARDING")]
+    told = "SELECT key, value FROM outbox WHERE topic = 'bank.profile.v1' ORDER BY key"
+    messages = [(key, json.loads(value)) for key, value in query(one_night, told)]
+    assert [key for key, _ in messages] == ["C1", "C2"]
+    assert messages[0][1]["type"] == "bank.profile.lifecycle_changed.v1"
+    assert messages[0][1]["data"]["to"] == "ONBOARDING"
+
+    app.run_nightly(one_night, DAY)
+
+    assert len(query(one_night, told)) == 2, "the same night again tells nothing twice"
+
+
+def test_a_conflict_becomes_a_task_until_it_is_gone(one_night: Settings) -> None:
+    next_day = DAY + dt.timedelta(days=1)
+    expired = msgspec.structs.replace(registered("C3"), id_expiry=DAY)
+    take_in(one_night, outgoing(expired, "C3", time=at(next_day, 1), sequence=1))
+    app.run_nightly(one_night, next_day)
+    page = app.client(one_night, "C3", actor="rm")
+    (task,) = page["tasks"]
+    assert (task["check_id"], task["owner"]) == ("CV09", "RM")
+    assert task["due"] > next_day
+    assert any(question["about"] == "CV09" for question in page["questions"])
+
+    third_day = next_day + dt.timedelta(days=1)
+    take_in(one_night, outgoing(posted(3, day=third_day, balance_after="200.00"), sequence=6))
+    app.run_nightly(one_night, third_day)
+    assert app.client(one_night, "C3", actor="rm")["tasks"] == [task], (
+        "the same task, the same date"
+    )
+
+    renewed = msgspec.structs.replace(registered("C3"), id_expiry=dt.date(2036, 1, 1))
+    out = outgoing(renewed, "C3", time=at(next_day, 1), sequence=2)
+    # A corrected fact is a fact of its own: the same business key, another id, a later sequence.
+    take_in(
+        one_night,
+        msgspec.structs.replace(out, value=out.value.replace(out.id.encode(), b"corrected")),
+    )
+    app.run_nightly(one_night, third_day)
+    assert app.client(one_night, "C3", actor="rm")["tasks"] == []
+    closed = query(one_night, "SELECT opened_as_of, closed_as_of FROM client_task")
+    assert closed == [(next_day, third_day)]
+
+
+def test_what_compliance_owns_is_for_compliance(one_night: Settings) -> None:
+    insert_alert(one_night, rule_id="RT-08", owner="CO", client_id="C1")
+    insert_alert(one_night, rule_id="RT-03", owner="RM", client_id="C1")
+
+    def seen(role: str | None) -> tuple[set[str], set[str]]:
+        page = app.client(one_night, "C1", actor="x", role=role)
+        rules = {alert["rule_id"] for alert in page["alerts"]}
+        return rules, {check["id"] for check in page["checks"]} & {"CV06", "CV08", "CV14"}
+
+    assert seen("RM") == ({"RT-03"}, set())
+    assert seen("CO") == ({"RT-03", "RT-08"}, {"CV06", "CV08", "CV14"})
+    assert seen(None) == seen("CO")
+
+
+def test_a_page_is_printed_in_both_languages_and_drawn(one_night: Settings, tmp_path: Path) -> None:
+    environment = {**os.environ, "LIFECYCLE_HOME": str(one_night.home), "COLUMNS": "160"}
+
+    def client(*arguments: str) -> str:
+        command = [sys.executable, "-m", "lifecycle.cli", "client", "C1", *arguments]
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    drawn = tmp_path / "c1.png"
+    english = client("--plot", str(drawn))
+    assert "getting started" in english or "ONBOARDING" in english or "first seen" in english
+    assert "assets held here" in english
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    chinese = client("--lang", "zh")
+    assert "在本行的资产" in chinese
+    assert "assets held here" not in chinese

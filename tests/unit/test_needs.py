@@ -604,7 +604,9 @@ def asked(figures: Figures, known: Mapping[str, Value], **given: Any) -> list[An
 
 
 def conflict(check_id: str, result: Any = "FAIL", **fields: Any) -> Conflict:
-    return Conflict(check_id=check_id, result=result, left="5,000", right="9,000", **fields)
+    return Conflict(
+        check_id=check_id, result=result, zh="申报 5,000。", en="Declared 5,000.", **fields
+    )
 
 
 def test_contradictions_come_first_and_the_graver_before(figures: Figures) -> None:
@@ -613,7 +615,8 @@ def test_contradictions_come_first_and_the_graver_before(figures: Figures) -> No
     assert [q.about for q in made[:2]] == ["CV04", "CV02"]
     assert [q.reason for q in made] == ["CONFLICT"] * 2 + ["HYPOTHESIS"] * 2 + ["MISSING"] * 2
     assert made[0].kind == "CLOSED"
-    assert "5,000; 9,000" in made[0].text_en
+    assert "Declared 5,000." in made[0].text_en
+    assert "申报 5,000。" in made[0].text_zh
 
 
 def test_no_question_tips_a_client_off(figures: Figures) -> None:

@@ -19,12 +19,12 @@ from lifecycle.events.fields import Purpose
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
-    """A cross-validation check that did not pass, with both values as text."""
+    """A cross-validation check that did not pass, and what it found in plain words."""
 
     check_id: str
     result: Literal["WARN", "FAIL"]
-    left: str
-    right: str
+    zh: str
+    en: str
     purposes: frozenset[Purpose] = frozenset()
     """Those of the attributes it compares."""
 
@@ -74,8 +74,8 @@ def _contradictions(conflicts: Iterable[Conflict], figures: Figures) -> Iterator
                 reason="CONFLICT",
                 about=conflict.check_id,
                 needs_consent=_consent(conflict.purposes),
-                text_zh=f"我们有两处记录不一致:{conflict.left};{conflict.right}。以哪一个为准?",
-                text_en=f"Our records differ: {conflict.left}; {conflict.right}. Which one is right?",
+                text_zh=f"{conflict.zh}请问目前的实际情况是?",
+                text_en=f"{conflict.en} What is right today?",
             )
 
 
