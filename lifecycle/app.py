@@ -384,6 +384,61 @@ def prove(settings: Settings) -> Proof:
         log.close()
 
 
+def restate(settings: Settings, date: dt.date | None) -> dict[str, Any]:
+    """What late and corrected facts would have changed: alerts, and for a date that had its night its
+    attributes and scores. Raises UsageError for a date without a night."""
+    from lifecycle.adapters.event_log import PostgresEventLog
+    from lifecycle.alerts.decide import decider
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.restate import decisions
+
+    rules = decider(load_rules(settings.rules))
+    log = PostgresEventLog(settings.database_url)
+    try:
+        with log.snapshot():
+            moved = log.moved()
+            changed = [
+                change
+                for client, because in moved.items()
+                for change in decisions(
+                    client, log.arrived(client), log.standing(client), because, rules
+                )
+            ]
+    finally:
+        log.close()
+    return {
+        "clients": len(moved),
+        "facts": sum(map(len, moved.values())),
+        "decisions": [_named(change) for change in changed],
+        "date": date,
+        **(_restated_night(settings, date) if date else {"attributes": [], "scores": []}),
+    }
+
+
+def _restated_night(settings: Settings, date: dt.date) -> dict[str, Any]:
+    """What the attributes and scores of a night would be with what is sealed today."""
+    from lifecycle import profiling, scoring
+    from lifecycle.clients.facts import Facts
+    from lifecycle.restate import attribute_differences, score_differences
+
+    with nightly(settings) as night:
+        before = night.lake.read_at("client_profile", date)
+        if before is None:
+            raise UsageError(f"There are no profiles as of {date}: no night of that date made any.")
+        figures = night.rules.parameters
+        held, degraded = night.store.held()
+        with night.open_engine() as engine:
+            facts = Facts(engine, date, settings.timezone, held)
+            after = profiling.make(engine, facts, figures).rows
+            stages = scoring.stages(engine, facts, figures)
+        scores = scoring.scores(after, stages, date, degraded, figures)
+        told = night.lake.read("risk_score", date).to_pylist()
+    return {
+        "attributes": [_named(d) for d in attribute_differences(before, after)],
+        "scores": [_named(d) for d in score_differences(told, scores)],
+    }
+
+
 def rebuild(settings: Settings, *, always: bool = False) -> dict[str, int]:
     """Fold the whole log again and replace the stored states: {clients, events}.
 

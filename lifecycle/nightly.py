@@ -17,9 +17,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from lifecycle import profiling, standings
+from lifecycle import profiling, scoring, standings
 from lifecycle.alerts.alert import Alert
 from lifecycle.alerts.decide import decider
 from lifecycle.alerts.late import (
@@ -47,7 +46,6 @@ from lifecycle.pipeline import lifecycle_message
 from lifecycle.ports import Engine, Gate, Lake, NightlyStore, Verdict
 from lifecycle.proof import Proof
 from lifecycle.risk import credit_score
-from lifecycle.risk.classification import facilities
 from lifecycle.staging import Night, gate_columns, portfolio, staged_checks
 from lifecycle.steps import STEPS
 
@@ -144,7 +142,13 @@ def _seal(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
 def _staged(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     figures = night.rules.parameters
     gone, passed = night.store.decided()
-    judged = Night(business_date, tuple(night.store.seals_of(business_date)), gone, passed)
+    judged = Night(
+        business_date,
+        tuple(night.store.seals_of(business_date)),
+        gone,
+        passed,
+        night.store.incomplete(),
+    )
     with night.open_engine() as engine:
         checked = engine.run(staged_checks(engine, judged, figures))
         totals = engine.run(portfolio(engine, judged, figures))
@@ -195,79 +199,17 @@ def _profiles(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
 
 def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     facts, engine, degraded = _facts(business_date, night)
+    figures = night.rules.parameters
     with engine:
-        stages = engine.run(facilities(facts, night.rules.parameters).drop("time"))
-    stages = stages.sort_by("facility_id")
-    card = credit_score.card_of(night.rules.parameters["credit_card"].value)
-    features = _features(night.lake.read("client_profile", business_date), stages, card)
-    rows = [
-        _score_row(client, values, card, business_date, degraded)
-        for client, values in features.items()
-    ]
-    verdict, _gate = _check(
-        "score", _score_checks(rows, stages, night.rules.parameters), business_date, night
-    )
-    night.lake.replace("risk_score", pa.Table.from_pylist(rows, _SCORE_SCHEMA), business_date)
+        stages = scoring.stages(engine, facts, figures)
+    profiles = night.lake.read("client_profile", business_date)
+    rows = scoring.scores(profiles, stages, business_date, degraded, figures)
+    verdict, _gate = _check("score", _score_checks(rows, stages, figures), business_date, night)
+    night.lake.replace("risk_score", pa.Table.from_pylist(rows, scoring.SCHEMA), business_date)
     night.lake.replace(
         "facility_stage", _with(stages, as_of=pa.scalar(business_date)), business_date
     )
     return len(rows), _word(verdict)
-
-
-_SCORE_SCHEMA = pa.schema([
-    ("score_id", pa.string()),
-    ("client_id", pa.string()),
-    ("score_type", pa.string()),
-    ("status", pa.string()),
-    ("value", pa.int64()),
-    ("band", pa.string()),
-    ("reason_codes", pa.string()),
-    ("feature_hash", pa.string()),
-    ("model_version", pa.string()),
-    ("as_of", pa.date32()),
-])
-
-
-def _features(
-    profiles: pa.Table, stages: pa.Table, card: credit_score.Card
-) -> dict[str, dict[str, float | None]]:
-    """client id -> features, of every client that has an account."""
-    features: dict[str, dict[str, float | None]] = {}
-    names = pa.array(["tenure_days", *(c.feature for c in card.characteristics)])
-    needed = profiles.filter(pc.is_in(profiles["name"], names))
-    for row in needed.select(["client_id", "name", "value"]).to_pylist():
-        value = None if row["value"] is None else float(row["value"])
-        features.setdefault(row["client_id"], {})[row["name"]] = value
-    for row in stages.select(["client_id", "dpd", "missed_12m"]).to_pylist():
-        client = features.setdefault(row["client_id"], {"tenure_days": 0.0})
-        for name in ("dpd", "missed_12m"):
-            client[name] = max(client.get(name) or 0.0, float(row[name]))
-    return {c: v for c, v in sorted(features.items()) if v.get("tenure_days") is not None}
-
-
-def _score_row(
-    client: str,
-    features: dict[str, float | None],
-    card: credit_score.Card,
-    business_date: dt.date,
-    degraded: frozenset[str],
-) -> dict[str, Any]:
-    made = credit_score.score(
-        client, business_date.isoformat(), features, card, degraded=client in degraded
-    )
-    reasons = [reason._asdict() for reason in made.reasons]
-    return {
-        "score_id": made.score_id,
-        "client_id": client,
-        "score_type": credit_score.SCORE_TYPE,
-        "status": made.status,
-        "value": made.value,
-        "band": made.band,
-        "reason_codes": msgspec.json.encode(reasons).decode(),
-        "feature_hash": made.feature_hash,
-        "model_version": credit_score.model_version(card),
-        "as_of": business_date,
-    }
 
 
 def _score_checks(

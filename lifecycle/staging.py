@@ -78,6 +78,15 @@ class Night(NamedTuple):
     """Positions of facts that count no more: corrected by a later fact, or discarded."""
     passed: frozenset[int] = frozenset()
     """Positions that two persons let pass as they are: they count, and are not judged again."""
+    incomplete: frozenset[str] = frozenset()
+    """Clients with a hole in a producer's numbering: a fact of theirs is still on its way, so nothing is
+    said of sums over their facts. The hole itself is watched (`lifecycle gaps list`)."""
+
+    def whole(self, facts: Any) -> ir.BooleanValue:
+        """Whether all of a client's facts are here, as far as anybody can know."""
+        if not self.incomplete:
+            return ibis.literal(True)
+        return ~facts.client.isin(sorted(self.incomplete))
 
     def covers(self, facts: ir.Table) -> ir.BooleanValue:
         """A day that a later night has sealed already is judged again when it is run again."""
@@ -177,7 +186,7 @@ def _postings(engine: Engine, night: Night, figures: Figures) -> ir.Table:
             joined.closed_date.notnull(), joined.business_date <= joined.closed_date
         ),
         ck_balance_chain=_where(
-            joined.booked & off.notnull(),
+            joined.booked & off.notnull() & night.whole(joined),
             off.abs() <= float(figures["balance_chain_tolerance"].value),
         ),
         ck_codes_known=_where(
@@ -218,7 +227,7 @@ def _closing_days(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     `delta` is what the balance moved by since the CLBD before, null for an account's first one;
     `flow` and `turnover` are the entries booked since then, credits less debits and all together.
     """
-    snapshots = _facts(engine, night, SNAPSHOT).filter(_.balance_type == "CLBD")
+    snapshots = _facts(engine, night, SNAPSHOT).filter(_.balance_type == "CLBD", night.whole(_))
     posted = _facts(engine, night, POSTED).filter(_.status == "BOOK")
     posted = posted.semi_join(snapshots.filter(_.tonight), "account_id")
     newest_first = ibis.window(

@@ -70,6 +70,46 @@ class PostgresEventLog:
     def history(self, client_id: str, through_position: int) -> list[Event]:
         return read_history(self._connection, client_id, through_position)
 
+    def moved(self) -> dict[str, list[str]]:
+        """client id -> ids of its late and correcting facts, of every client that has any."""
+        rows = self._connection.execute(
+            "SELECT client_id, array_agg(event_id ORDER BY position) FROM event_log "
+            "WHERE late OR correction GROUP BY client_id ORDER BY client_id"
+        )
+        return dict(rows.fetchall())
+
+    def standing(self, client_id: str) -> list[Event]:
+        """A client's facts that count, in arrival order: none that was corrected, or discarded."""
+        rows = self._connection.execute(
+            "SELECT topic, partition, kafka_offset, payload, waited FROM event_log AS e "
+            "WHERE client_id = %s AND NOT EXISTS (SELECT FROM quarantine AS q "
+            " WHERE q.position = e.position AND q.stage = 'staged' AND q.status = 'DISCARDED') "
+            "AND NOT EXISTS (SELECT FROM correction AS c JOIN event_log AS n "
+            "  ON n.client_id = c.client_id AND n.event_key = c.corrected_by "
+            " WHERE c.client_id = e.client_id AND c.event_key = e.event_key) ORDER BY position",
+            (client_id,),
+        )
+        return [
+            logged(payload, client_id, topic, partition, offset, correction=False, waited=waited)
+            for topic, partition, offset, payload, waited in rows
+        ]
+
+    def arrived(self, client_id: str) -> list[Event]:
+        """A client's facts as they came, with what the pipeline knew of them."""
+        return [
+            logged(
+                fact.payload,
+                fact.client_id,
+                fact.topic,
+                fact.partition,
+                fact.offset,
+                correction=fact.correction,
+                waited=fact.waited,
+                late=fact.late,
+            )
+            for fact in self.facts(client_id)
+        ]
+
     def nightly_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
         return self._alerts_of_nights("NIGHTLY", client_id)
 

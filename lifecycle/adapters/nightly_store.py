@@ -293,6 +293,11 @@ class NightlyStore:
         )
         return frozenset(position for (position,) in rows)
 
+    def incomplete(self) -> frozenset[str]:
+        """Clients with a hole in a producer's numbering: a fact of theirs is still on its way."""
+        rows = self._connection.execute("SELECT DISTINCT client_id FROM open_gap")
+        return frozenset(client for (client,) in rows)
+
     # --- late facts ---------------------------------------------------------------------------
 
     def late_facts(self, business_date: dt.date) -> list[LateFact]:

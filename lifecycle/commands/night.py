@@ -1,4 +1,5 @@
-"""nightly, prove and rebuild: publish, show that the stream was right, fold the log again."""
+"""nightly, prove, restate and rebuild: publish, show that the stream was right, say what late facts
+would have changed, fold the log again."""
 
 from __future__ import annotations
 
@@ -8,16 +9,20 @@ import typer
 from rich.table import Table
 
 from lifecycle import app, settings
-from lifecycle.commands.console import AsJson, day, err, out, print_json
+from lifecycle.commands.console import AsJson, day, err, new_table, out, plain, print_json
 from lifecycle.errors import AnswerIsNo, UsageError
 
 if TYPE_CHECKING:
     from lifecycle.nightly import StepResult
 
 
+ROWS_SHOWN = 200
+
+
 def register(application: typer.Typer) -> None:
     application.command()(nightly)
     application.command()(prove)
+    application.command()(restate)
     application.command()(rebuild)
 
 
@@ -65,6 +70,44 @@ def prove(as_json: AsJson = False) -> None:
             out.print(f"  {difference}")
     if not proof.equal:
         raise AnswerIsNo(f"{len(proof.differences)} differences were found: this is an incident.")
+
+
+def restate(
+    date: Annotated[
+        str | None,
+        typer.Option(help="Also the profiles and scores of that night, YYYY-MM-DD."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What late and corrected facts would have changed, had they come in time; alters nothing."""
+    found = app.restate(settings.load(), day(date))
+    if as_json:
+        return print_json(found)
+    out.print(
+        f"{found['facts']:,} late or correcting facts of {found['clients']:,} clients; "
+        f"{len(found['decisions']):,} alerts would be others"
+    )
+    table = new_table("change", "client", "rule", "severity", "event time", "alert")
+    for change in found["decisions"][:ROWS_SHOWN]:
+        table.add_row(
+            change["change"],
+            change["client_id"],
+            change["rule_id"],
+            change["severity"],
+            f"{change['event_time']:%Y-%m-%d %H:%M}",
+            plain(change["message_en"]),
+        )
+    out.print(table)
+    if date:
+        table = new_table("client", "attribute or score", f"told on {date}", "as it is now")
+        for found_now in [*found["attributes"], *found["scores"]][:ROWS_SHOWN]:
+            table.add_row(
+                *(plain(found_now[k] or "") for k in ("client_id", "name", "before", "after"))
+            )
+        out.print(table)
+        out.print(
+            f"{len(found['attributes']):,} attributes and {len(found['scores']):,} scores differ."
+        )
 
 
 def rebuild(as_json: AsJson = False) -> None:

@@ -407,6 +407,11 @@ def test_broken_chains_warn_below_999_and_block_below_990_in_a_thousand(
     assert judge(*chain(entries, broken)).failed == actions
 
 
+def test_nothing_is_said_of_the_balances_of_a_client_that_lacks_a_fact(judge: Any) -> None:
+    assert judge(*chain(99, 3), incomplete=frozenset({"C1"})).failed == {}
+    assert "staged-07" in judge(*chain(99, 3), incomplete=frozenset({"C2"})).failed
+
+
 def test_a_share_counts_only_what_its_check_applies_to(judge: Any) -> None:
     others = [
         event(msgspec.structs.replace(registered(DAY), client_id=f"C{n}")) for n in range(900)

@@ -1,0 +1,91 @@
+"""Scores of every client from its attributes and the classes of its facilities."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lifecycle.clients.attribute import Figures
+from lifecycle.clients.facts import Facts
+from lifecycle.ports import Engine
+from lifecycle.risk import credit_score
+from lifecycle.risk.classification import facilities
+
+SCHEMA = pa.schema([
+    ("score_id", pa.string()),
+    ("client_id", pa.string()),
+    ("score_type", pa.string()),
+    ("status", pa.string()),
+    ("value", pa.int64()),
+    ("band", pa.string()),
+    ("reason_codes", pa.string()),
+    ("feature_hash", pa.string()),
+    ("model_version", pa.string()),
+    ("as_of", pa.date32()),
+])
+
+
+def stages(engine: Engine, facts: Facts, figures: Figures) -> pa.Table:
+    """Days past due, class and stage of every facility, by its id."""
+    return engine.run(facilities(facts, figures).drop("time")).sort_by("facility_id")
+
+
+def scores(
+    profiles: pa.Table,
+    stages: pa.Table,
+    business_date: dt.date,
+    degraded: frozenset[str],
+    figures: Figures,
+) -> list[dict[str, Any]]:
+    """One row for each client with an account; see `SCHEMA`."""
+    card = credit_score.card_of(figures["credit_card"].value)
+    return [
+        _score_row(client, values, card, business_date, degraded)
+        for client, values in _features(profiles, stages, card).items()
+    ]
+
+
+def _features(
+    profiles: pa.Table, stages: pa.Table, card: credit_score.Card
+) -> dict[str, dict[str, float | None]]:
+    """client id -> features, of every client that has an account."""
+    features: dict[str, dict[str, float | None]] = {}
+    names = pa.array(["tenure_days", *(c.feature for c in card.characteristics)])
+    needed = profiles.filter(pc.is_in(profiles["name"], names))
+    for row in needed.select(["client_id", "name", "value"]).to_pylist():
+        value = None if row["value"] is None else float(row["value"])
+        features.setdefault(row["client_id"], {})[row["name"]] = value
+    for row in stages.select(["client_id", "dpd", "missed_12m"]).to_pylist():
+        client = features.setdefault(row["client_id"], {"tenure_days": 0.0})
+        for name in ("dpd", "missed_12m"):
+            client[name] = max(client.get(name) or 0.0, float(row[name]))
+    return {c: v for c, v in sorted(features.items()) if v.get("tenure_days") is not None}
+
+
+def _score_row(
+    client: str,
+    features: dict[str, float | None],
+    card: credit_score.Card,
+    business_date: dt.date,
+    degraded: frozenset[str],
+) -> dict[str, Any]:
+    made = credit_score.score(
+        client, business_date.isoformat(), features, card, degraded=client in degraded
+    )
+    reasons = [reason._asdict() for reason in made.reasons]
+    return {
+        "score_id": made.score_id,
+        "client_id": client,
+        "score_type": credit_score.SCORE_TYPE,
+        "status": made.status,
+        "value": made.value,
+        "band": made.band,
+        "reason_codes": msgspec.json.encode(reasons).decode(),
+        "feature_hash": made.feature_hash,
+        "model_version": credit_score.model_version(card),
+        "as_of": business_date,
+    }
