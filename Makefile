@@ -38,7 +38,9 @@ check: install ## Lint, types, generated files
 	$(RUN) mypy
 	$(RUN) python -m lifecycle.events.schemas --check
 	$(RUN) python -m lifecycle.clients.lifecycle --check
+	$(RUN) python -m lifecycle.clients.catalogue_page --check
 
 schemas: install ## Generate JSON Schemas, the catalogue page and the page of lifecycle states
 	$(RUN) python -m lifecycle.events.schemas
 	$(RUN) python -m lifecycle.clients.lifecycle
+	$(RUN) python -m lifecycle.clients.catalogue_page
