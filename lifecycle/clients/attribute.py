@@ -11,6 +11,7 @@ from typing import Any, Literal
 import ibis
 import ibis.expr.types as ir
 import msgspec
+from ibis import _
 
 from lifecycle.alerts.rules import Parameter
 from lifecycle.clients.facts import Facts
@@ -129,6 +130,12 @@ def latest(facts: ir.Table, *by: str) -> ir.Table:
     )
 
 
+def foremost(facts: ir.Table, group: str, *order: str | ir.Deferred) -> ir.Table:
+    """The first fact of each group in an order; of equal ones the same one, however they arrived."""
+    window = ibis.window(group_by=group, order_by=[*order, _.event_id])
+    return facts.mutate(rank=ibis.row_number().over(window)).filter(_.rank == 0)
+
+
 def closed_months(business_date: dt.date, months: int) -> tuple[dt.date, dt.date]:
     """First day of the window and first day after it: calendar months closed by the date's end."""
     last_of_month = calendar.monthrange(business_date.year, business_date.month)[1]
@@ -146,9 +153,15 @@ def quotient(above: ir.Table, below: ir.Table) -> ir.Table:
     return joined.select(
         "client_id",
         value=joined.value / joined.value_below,
-        sources=joined.sources.concat(joined.sources_below)[:SOURCES_MAX],
+        sources=both_sources(joined.sources, joined.sources_below),
         source_time=ibis.greatest(joined.source_time, joined.source_time_below),
     )
+
+
+def both_sources(one: ir.ArrayValue, other: ir.ArrayValue) -> ir.ArrayValue:
+    """Two lists of sources as one, in a stable order: no more of each than leaves room for the other."""
+    half = SOURCES_MAX // 2
+    return one[:half].concat(other[:half]).unique().sort()
 
 
 def counted(clients: ir.Table, found: ir.Table) -> ir.Table:

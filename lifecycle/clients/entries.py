@@ -13,12 +13,13 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from lifecycle.clients.attribute import Figures
+from lifecycle.clients.attribute import Figures, foremost
 from lifecycle.clients.facts import Facts
 
 POSTED = "bank.account.transaction_posted.v1"
 REVERSED = "bank.account.transaction_reversed.v1"
 OPENED = "bank.account.opened.v1"
+CLOSED = "bank.account.closed.v1"
 SNAPSHOT = "bank.account.balance_snapshot.v1"
 
 
@@ -89,41 +90,44 @@ def first_full_month(facts: Facts) -> ir.Table:
 
 
 def _first_full_month(facts: Facts) -> ir.Table:
-    opened = (
-        facts
-        .table(OPENED)
-        .group_by(client_id="client")
-        .agg(
-            event_id=_.event_id.argmin(_.opened_date),
-            time=_.time.argmin(_.opened_date),
-            opened_date=_.opened_date.min(),
-        )
-    )
+    opened = foremost(facts.table(OPENED), "client", _.opened_date, _.time)
     month = opened.opened_date.truncate("M")
     return opened.select(
-        "client_id",
         "event_id",
         "time",
+        client_id="client",
         first_month=ibis.ifelse(
             month == opened.opened_date, month, month + ibis.interval(months=1)
         ).cast("date"),
     )
 
 
+def in_whole_months(entries: ir.Table, facts: Facts) -> ir.Table:
+    """Entries without those of a partial first month of their client."""
+    began = first_full_month(facts)
+    return entries.semi_join(
+        began,
+        [entries.client == began.client_id, entries.business_date >= began.first_month],
+    )
+
+
 def spans(facts: Facts, days: int) -> ir.Table:
-    """Closing balances within the last `days` as spans of unchanged balance:
-    (client, account_id, event_id, time, balance, start, until, days), both signs, `until` excluded."""
+    """Closing balances within the last `days` as spans of unchanged balance, none of which outlasts its
+    account: (client, account_id, event_id, time, balance, start, until, days), both signs, `until`
+    excluded."""
     return facts.once(f"spans_{days}", lambda: _spans(facts, days))
 
 
 def _spans(facts: Facts, days: int) -> ir.Table:
-    snapshots = snapshot_balances(facts)
-    until = ibis.coalesce(
+    closed = facts.table(CLOSED).group_by("account_id").agg(closed_date=_.closed_date.min())
+    snapshots = snapshot_balances(facts).left_join(closed, "account_id").drop("account_id_right")
+    followed = ibis.coalesce(
         snapshots.business_date.lead().over(
             ibis.window(group_by=snapshots.account_id, order_by=snapshots.business_date)
         ),
         ibis.literal(facts.business_date + dt.timedelta(days=1)),
     )
+    until = ibis.least(followed, ibis.coalesce(snapshots.closed_date, followed))
     start = ibis.greatest(snapshots.business_date, ibis.literal(facts.since(days)))
     return (
         snapshots
@@ -150,16 +154,16 @@ def daily_balances(facts: Facts, days: int) -> ir.Table:
 
 
 def _daily_balances(facts: Facts, days: int) -> ir.Table:
+    return account_days(facts, days).group_by(["client", "day"]).agg(balance=_.balance.sum())
+
+
+def account_days(facts: Facts, days: int) -> ir.Table:
+    """The spans of the last `days` unfolded: a row with its `day` for each day of an account."""
     each = spans(facts, days)
     offsets = ibis.range(ibis.literal(0).cast("int64"), each.days.cast("int64"))
     unfolded = each.mutate(offset=offsets.unnest())
     day = unfolded.start + unfolded.offset.as_interval("D")
-    return (
-        unfolded
-        .mutate(day=day.cast("date"))
-        .group_by(["client", "day"])
-        .agg(balance=_.balance.sum())
-    )
+    return unfolded.mutate(day=day.cast("date"))
 
 
 def snapshot_balances(facts: Facts) -> ir.Table:
@@ -184,7 +188,8 @@ def _snapshot_balances(facts: Facts) -> ir.Table:
 
 def _without_own_transfers(entries: ir.Table, facts: Facts, days: int) -> ir.Table:
     """Leaves out entries to an account the source calls the client's own, and entries of which
-    another account of the client has the opposite: same amount, within `days`, and not cash."""
+    another account of the client has the opposite, so called or not: same amount, within `days`, and
+    not cash."""
     named = entries.partner_type == "OWN"
     others = entries.filter(~named.fill_null(False))
     # Only who has two accounts can move money between them: the join stays small.
@@ -196,7 +201,7 @@ def _without_own_transfers(entries: ir.Table, facts: Facts, days: int) -> ir.Tab
         .agg(accounts=_.account_id.nunique())
     )
     moved = others.filter(~others.is_cash).semi_join(several, "client")
-    other = moved.view()
+    other = entries.filter(~entries.is_cash).semi_join(several, "client").view()
     apart = moved.business_date.delta(other.business_date, unit="day")
     opposite = moved.semi_join(
         other,

@@ -79,7 +79,10 @@ def recomputed() -> Iterator[tuple[str, dict[str, float | None]]]:
             {"age": age(owner["birth_number"]), "tenure_days": (AS_OF - owner["opened"]).days}
             | flows(own, owner["opened"])
             | balances(own)
-            | {"cash_share": cash_share(own), "income_observed_monthly": income(own)},
+            | {
+                "cash_share": cash_share(own),
+                "income_observed_monthly": income(own, owner["opened"]),
+            },
         )
 
 
@@ -130,11 +133,14 @@ def cash_share(own: pd.DataFrame | None) -> float | None:
     return recent.loc[recent["operation"] == "VKLAD", "amount"].sum() / recent["amount"].sum()
 
 
-def income(own: pd.DataFrame | None) -> float | None:
-    """Median month of what recurs: pensions, or one account that pays often, evenly, on like days."""
+def income(own: pd.DataFrame | None, opened: dt.date) -> float | None:
+    """Median month of what recurs: pensions, or one account that pays often, evenly, on like days. The
+    month the account was opened in does not count, unless that was its first day."""
     if own is None:
         return None
-    inside = own["date"].map(lambda day: dt.date(1993, 9, 1) <= day < dt.date(1994, 3, 1))
+    month = pd.Period(opened, "M") + int(opened.day > 1)
+    first = max(dt.date(1993, 9, 1), month.start_time.date())
+    inside = own["date"].map(lambda day: first <= day < dt.date(1994, 3, 1))
     credits = own[own["own"] & (own["signed"] > 0) & inside].copy()
     pays = credits["k_symbol"].where(credits["k_symbol"] == "DUCHOD")
     other = (credits["bank"] + "-" + credits["account"]).where(credits["account"] != "")

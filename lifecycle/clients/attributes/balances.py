@@ -6,10 +6,24 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from lifecycle.clients.attribute import PERSONS, Figures, attribute, evidence
+from lifecycle.clients.attribute import (
+    PERSONS,
+    Figures,
+    attribute,
+    evidence,
+    foremost,
+    latest,
+    of_one,
+)
 from lifecycle.clients.attributes.income import salaries
 from lifecycle.clients.attributes.products import holdings, newest_balances
-from lifecycle.clients.entries import POSTED, daily_balances, snapshot_balances, spans
+from lifecycle.clients.entries import (
+    POSTED,
+    account_days,
+    daily_balances,
+    snapshot_balances,
+    spans,
+)
 from lifecycle.clients.facts import Facts
 
 
@@ -87,11 +101,8 @@ def aum_trend(facts: Facts, figures: Figures) -> ir.Table:
 def min_balance_90d(facts: Facts, figures: Figures) -> ir.Table:
     """The lowest closing balance of the window, over the client's accounts."""
     balances = spans(facts, int(figures["balance_days"].value))
-    return balances.group_by(client_id="client").agg(
-        value=_.balance.min(),
-        sources=ibis.array([_.event_id.argmin(_.balance)]),
-        source_time=_.time.argmin(_.balance),
-    )
+    lowest = foremost(balances, "client", _.balance, _.time.desc())
+    return of_one(lowest, lowest.balance)
 
 
 @attribute("ratio", ages="balances", decimals=4, confidence=0.9)
@@ -116,16 +127,18 @@ def balance_p10_90d(facts: Facts, figures: Figures) -> ir.Table:
 
 @attribute("days", ages="balances")
 def overdraft_days_90d(facts: Facts, figures: Figures) -> ir.Table:
-    """Days of the window that an account closed below zero."""
-    each = spans(facts, int(figures["balance_days"].value))
+    """Days of the window that any account closed below zero."""
+    window = int(figures["balance_days"].value)
+    days = account_days(facts, window)
+    red = ibis.ifelse(days.balance < 0, days.day, ibis.null("date"))
+    counts = days.group_by(client_id="client").agg(value=red.nunique().cast("float64"))
+    each = spans(facts, window)
     below = each.balance < 0
-    return each.group_by(client_id="client").agg(
-        value=ibis.ifelse(below, each.days, 0).sum().cast("float64"),
-        sources=ibis.coalesce(
-            evidence(each, below)["sources"], ibis.array([each.event_id.argmax(each.time)])
-        ),
+    sources = each.group_by(client_id="client").agg(
+        sources=ibis.coalesce(evidence(each, below)["sources"], evidence(each)["sources"][:1]),
         source_time=each.time.max(),
     )
+    return counts.join(sources, "client_id")
 
 
 @attribute("days", ages="income", purposes=("P2_PROFILE",), confidence=0.8, clients=PERSONS)
@@ -133,11 +146,8 @@ def salary_to_zero_days(facts: Facts, figures: Figures) -> ir.Table:
     """Days from the newest salary until less than a tenth of it was left; empty if it never was."""
     window = int(figures["balance_days"].value)
     paid = salaries(facts, figures, facts.since(window))
-    newest = paid.group_by("client").agg(
-        paid_on=_.business_date.max(),
-        salary=_.number.argmax(_.business_date),
-        event_id=_.event_id.argmax(_.time),
-        time=_.time.max(),
+    newest = latest(paid, "client").select(
+        "client", "event_id", "time", paid_on="business_date", salary="number"
     )
     share = float(figures["salary_left_share"].value)
     days = daily_balances(facts, window).join(newest, "client")
@@ -179,11 +189,8 @@ def _chained(facts: Facts, figures: Figures) -> ir.Table:
 
 
 def _largest(gaps: ir.Table) -> ir.Table:
-    return gaps.group_by(client_id="client").agg(
-        value=_.gap.max(),
-        sources=ibis.array([_.event_id.argmax(_.gap)]),
-        source_time=_.time.argmax(_.gap),
-    )
+    largest = foremost(gaps, "client", _.gap.desc(), _.time.desc())
+    return of_one(largest, largest.gap)
 
 
 def _sourced(values: ir.Table, facts: Facts, figures: Figures) -> ir.Table:

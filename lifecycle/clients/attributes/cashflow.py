@@ -12,11 +12,12 @@ from lifecycle.clients.attribute import (
     closed_months,
     counted,
     evidence,
+    foremost,
     quotient,
 )
 from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.attributes.income import full_months
-from lifecycle.clients.entries import OPENED, booked, customer_entries, flows
+from lifecycle.clients.entries import OPENED, booked, customer_entries, flows, in_whole_months
 from lifecycle.clients.facts import Facts
 
 _PER_MONTH = "currency/month"
@@ -104,7 +105,8 @@ def savings_rate(facts: Facts, figures: Figures) -> ir.Table:
 def essential_outflow_monthly(facts: Facts, figures: Figures) -> ir.Table:
     """Median month of what has to be paid: rent, household, insurance, instalments, utilities."""
     first, end = closed_months(facts.business_date, int(figures["flow_months"].value))
-    debits = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "DBIT")
+    outflows = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "DBIT")
+    debits = in_whole_months(outflows, facts)
     purposes = list(figures["essential_purposes"].value)
     categories = list(figures["essential_categories"].value)
     essential = debits.filter(
@@ -156,13 +158,13 @@ def cross_border_share(facts: Facts, figures: Figures) -> ir.Table:
 )
 def currency_exposure(facts: Facts, figures: Figures) -> ir.Table:
     """Credits less debits of the window in currencies other than that of the first account."""
-    opened = facts.table(OPENED)
-    home = opened.group_by(client="client").agg(home=_.currency.argmin(_.opened_date))
+    first = foremost(facts.table(OPENED), "client", _.opened_date, _.time)
+    home = first.select("client", home="currency")
     entries = booked(facts).filter(_.business_date >= facts.since(int(figures["cash_days"].value)))
     foreign = entries.join(home, "client").filter(_.currency != _.home)
     signed = ibis.ifelse(foreign.credit_debit_indicator == "DBIT", -1.0, 1.0) * foreign.number
     nets = foreign.mutate(signed=signed).group_by(["client", "currency"]).agg(net=_.signed.sum())
-    word = nets.currency + ":" + nets.net.round(2).cast("decimal(18,2)").cast("string")
+    word = nets.currency + ":" + nets.net.round(2).cast("decimal(38,2)").cast("string")
     texts = (
         nets
         .mutate(word=word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -16,17 +17,19 @@ from lifecycle.clients.attribute import (
     SOURCES_MAX,
     Figures,
     attribute,
+    both_sources,
     closed_months,
     evidence,
+    latest,
     of_one,
     words,
 )
 from lifecycle.clients.attributes.balances import own_deposits
 from lifecycle.clients.attributes.cashflow import net_cashflow_6m
 from lifecycle.clients.attributes.credit import exposures
-from lifecycle.clients.attributes.identity import LINKED
+from lifecycle.clients.attributes.identity import LINKED, REGISTERED
 from lifecycle.clients.attributes.income import full_months
-from lifecycle.clients.entries import customer_entries, flows, spans
+from lifecycle.clients.entries import flows, in_whole_months, spans
 from lifecycle.clients.facts import Facts
 from lifecycle.events.credit import Statement
 
@@ -84,7 +87,7 @@ def payroll_regular(facts: Facts, figures: Figures) -> ir.Table:
 def payroll_headcount(facts: Facts, figures: Figures) -> ir.Table:
     """Different payees of wages in the last closed month: a proxy for the number of employees."""
     first, end = closed_months(facts.business_date, 1)
-    wages = flows(facts, figures, first, end).filter(
+    wages = in_whole_months(flows(facts, figures, first, end), facts).filter(
         _.credit_debit_indicator == "DBIT",
         _.purpose.isin(list(figures["payroll_purposes"].value)),
         _.partner.notnull(),
@@ -172,7 +175,8 @@ def statement_cash_change(facts: Facts, figures: Figures) -> ir.Table:
 
 @attribute("score", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
 def altman_z2(facts: Facts, figures: Figures) -> ir.Table:
-    """Altman's Z'' for private and non-manufacturing companies (Altman, Hotchkiss, Wang 2019)."""
+    """Altman's Z'' for private and non-manufacturing companies (Altman, Hotchkiss, Wang 2019), not for
+    financial ones."""
 
     def z(now: Any) -> ir.NumericValue:
         return (
@@ -182,13 +186,14 @@ def altman_z2(facts: Facts, figures: Figures) -> ir.Table:
             + 1.05 * _over(now.equity, now.total_liabilities)
         )
 
-    return _line(facts, z)
+    return _without_financial(_line(facts, z), facts, figures)
 
 
 @attribute("score", ages="statements", decimals=4, confidence=0.6, clients=COMPANIES)
 def beneish_m(facts: Facts, figures: Figures) -> ir.Table:
     """Beneish's M of eight indexes (Beneish 1999): above -1.78 the earnings look made up. An index of
-    sales costs, asset quality or depreciation that cannot be had counts as 1."""
+    sales costs, asset quality or depreciation that cannot be had counts as 1. Not for financial
+    companies."""
 
     def m(now: Any, before: Any) -> ir.NumericValue:
         def margin(year: Any) -> ir.NumericValue:
@@ -222,14 +227,16 @@ def beneish_m(facts: Facts, figures: Figures) -> ir.Table:
             - 0.327 * _over(debt(now), debt(before))
         )
 
-    return _two_years(facts, m)
+    return _without_financial(_two_years(facts, m), facts, figures)
 
 
 @attribute("currency", ages="balances", decimals=2, confidence=0.8, clients=COMPANIES, across=True)
 def group_exposure(facts: Facts, figures: Figures) -> ir.Table:
-    """What is outstanding to the client and to the companies of its group."""
+    """What is outstanding to the client and to the companies of its group, whoever said that they
+    belong together."""
     own = exposures.derive(facts, figures)
-    group = _related(facts, "GROUP")
+    links = _related(facts, "GROUP").select("client", "other")
+    group = links.union(links.select(client="other", other="client"), distinct=True)
     linked = group.join(own, group.other == own.client_id, rname="{name}_own")
     parts = own.union(
         linked.select(
@@ -270,11 +277,13 @@ def bank_balance_change(facts: Facts, figures: Figures) -> ir.Table:
     end = at.filter(_.start <= _.period_end, _.until > _.period_end)
     start_day = at.period_end - ibis.interval(years=1)
     begin = at.filter(_.start <= start_day, _.until > start_day)
-    signed = end.mutate(signed=end.balance).union(begin.mutate(signed=-begin.balance))
-    both = signed.group_by(client_id="client").agg(
-        value=_.signed.sum(), ends=_.start.nunique(), **evidence(signed)
+    signed = end.mutate(signed=end.balance, side=1).union(
+        begin.mutate(signed=-begin.balance, side=0)
     )
-    return both.filter(_.ends > 1).drop("ends")
+    both = signed.group_by(client_id="client").agg(value=_.signed.sum(), sides=_.side.nunique())
+    used = signed.select("client", "event_id", "time").distinct()
+    sources = used.group_by(client_id="client").agg(**evidence(used))
+    return both.filter(_.sides == 2).drop("sides").join(sources, "client_id")
 
 
 @attribute("currency", ages="balances", decimals=2, confidence=0.4, clients=COMPANIES)
@@ -287,7 +296,7 @@ def cash_gap_forecast_90d(facts: Facts, figures: Figures) -> ir.Table:
     return joined.select(
         "client_id",
         value=joined.value + 3 * joined.value_flow,
-        sources=joined.sources.concat(joined.sources_flow)[:SOURCES_MAX],
+        sources=both_sources(joined.sources, joined.sources_flow),
         source_time=ibis.greatest(joined.source_time, joined.source_time_flow),
     )
 
@@ -338,20 +347,29 @@ def _over(above: ir.NumericValue, below: ir.NumericValue) -> ir.NumericValue:
 
 
 def _related(facts: Facts, relation: str) -> ir.Table:
-    """(client, other, share, event_id, time) of a kind of relation."""
-    linked = facts.table(LINKED).filter(_.relation == relation)
+    """(client, other, share, event_id, time) of a kind of relation, as it was last said."""
+    said = facts.table(LINKED).filter(_.relation == relation)
+    linked = latest(said, "client", "other_client_id")
     return linked.select(
         "client", "event_id", "time", other="other_client_id", share=_.share.cast("string")
     )
 
 
+def _without_financial(scores: ir.Table, facts: Facts, figures: Figures) -> ir.Table:
+    """Scores that mean nothing for who lives of lending."""
+    sections = list(figures["financial_industries"].value)
+    financial = facts.table(REGISTERED).filter(_.industry_code.substr(0, 1).isin(sections))
+    return scores.anti_join(financial, "client_id")
+
+
 def _concentration(facts: Facts, figures: Figures, side: str) -> ir.Table:
     first = facts.since(int(figures["concentration_days"].value))
     wages = list(figures["payroll_purposes"].value)
-    entries = customer_entries(facts, figures).filter(
-        _.business_date >= first,
+    end = facts.business_date + dt.timedelta(days=1)
+    entries = flows(facts, figures, first, end).filter(
         _.credit_debit_indicator == side,
         ~_.purpose.isin(wages).fill_null(False),
+        _.amount > 0,
     )
     each = (
         entries
@@ -370,12 +388,14 @@ def _concentration(facts: Facts, figures: Figures, side: str) -> ir.Table:
 
 def _regular(facts: Facts, figures: Figures, purposes: list[str]) -> ir.Table:
     """1 when such a debit came in every closed month of the window, 0 when one lacks; nothing for
-    who never paid any."""
+    who never paid any, nor for who was not there so long."""
     window = int(figures["regular_months"].value)
     first, end = closed_months(facts.business_date, window)
     paid = flows(facts, figures, first, end).filter(
         _.credit_debit_indicator == "DBIT", _.purpose.isin(purposes)
     )
+    whole = full_months(facts, first, end).filter(_.months == window)
+    paid = paid.semi_join(whole, paid.client == whole.client_id)
     months = paid.business_date.truncate("M").nunique()
     return paid.group_by(client_id="client").agg(
         value=ibis.ifelse(months == window, 1.0, 0.0), **evidence(paid)

@@ -50,8 +50,10 @@ def sentiment_90d(facts: Facts, figures: Figures) -> ir.Table:
 def topics_90d(facts: Facts, figures: Figures) -> ir.Table:
     """What the contacts of the window were about."""
     contacts = _contacts(facts, figures)
+    contacts = contacts.filter(contacts.topics.length() > 0)
     each = contacts.mutate(word=contacts.topics.unnest())
-    return each.group_by(client_id="client").agg(value=words(each), **evidence(each))
+    named = each.group_by(client_id="client").agg(value=words(each))
+    return named.join(contacts.group_by(client_id="client").agg(**evidence(contacts)), "client_id")
 
 
 @attribute("complaints", ages="interaction")
@@ -68,11 +70,16 @@ def open_complaints(facts: Facts, figures: Figures) -> ir.Table:
 
 @attribute("goals", ages="interaction", decimals=None, purposes=("P2_PROFILE",), confidence=0.7)
 def goals(facts: Facts, figures: Figures) -> ir.Table:
-    """What the client said to want within the window, near or far: NEAR up to some months ahead."""
+    """What the client said to want within the window, near or far: NEAR up to some months ahead,
+    OPEN when no time was named."""
     near = int(figures["near_goal_months"].value)
     said = facts.table(NEED).filter(_.business_date >= facts.since(int(figures["goal_days"].value)))
-    distance = ibis.ifelse(said.horizon_months <= near, "NEAR:", "FAR:")
-    named = said.mutate(word=ibis.coalesce(distance, "OPEN:") + said.need_code)
+    distance = ibis.cases(
+        (said.horizon_months.isnull(), "OPEN:"),
+        (said.horizon_months <= near, "NEAR:"),
+        else_="FAR:",
+    )
+    named = said.mutate(word=distance + said.need_code)
     return named.group_by(client_id="client").agg(value=words(named), **evidence(named))
 
 

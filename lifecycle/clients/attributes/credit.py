@@ -11,6 +11,7 @@ from lifecycle.clients.attribute import (
     attribute,
     counted,
     evidence,
+    foremost,
     latest,
     of_one,
     quotient,
@@ -47,17 +48,11 @@ def max_dpd_12m(facts: Facts, figures: Figures) -> ir.Table:
     late = _lateness(facts).filter(
         _.paid_on >= facts.since(int(figures["missed_days"].value)), _.days > 0
     )
-    clients = facts.table(DISBURSED).select("facility_id", "event_id", "time", client_id=_.client)
-    worst = late.group_by(client_id="client").agg(
-        value=_.days.max().cast("float64"),
-        sources=ibis.array([_.event_id.argmax(_.days)]),
-        source_time=_.time.argmax(_.days),
-    )
+    worst = foremost(late, "client", _.days.desc(), _.time.desc())
     # A client that borrowed and was never late has none, which the loan says.
-    newest = clients.group_by("client_id").agg(
-        event_id=_.event_id.argmax(_.time), time=_.time.max()
-    )
-    return counted(newest, worst)
+    loan = foremost(facts.table(DISBURSED), "client", _.time.desc())
+    clients = loan.select("event_id", "time", client_id="client")
+    return counted(clients, of_one(worst, worst.days.cast("float64")))
 
 
 @attribute("stage", ages="balances")
@@ -77,8 +72,9 @@ def five_tier(facts: Facts, figures: Figures) -> ir.Table:
 
 @attribute("ratio", ages="balances", decimals=4, confidence=0.9)
 def utilisation(facts: Facts, figures: Figures) -> ir.Table:
-    """What is drawn of all lines, for each unit of their limits."""
-    newest = latest(facts.table(UTILISATION), "facility_id")
+    """What is drawn of all lines that are not settled, for each unit of their limits."""
+    drawn = facts.table(UTILISATION).anti_join(facts.table(SETTLED), "facility_id")
+    newest = latest(drawn, "facility_id")
     return (
         newest
         .group_by(client_id="client")

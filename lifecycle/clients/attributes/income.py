@@ -20,7 +20,12 @@ from lifecycle.clients.attribute import (
     quotient,
 )
 from lifecycle.clients.attributes.identity import declared
-from lifecycle.clients.entries import customer_entries, first_full_month, flows
+from lifecycle.clients.entries import (
+    customer_entries,
+    first_full_month,
+    flows,
+    in_whole_months,
+)
 from lifecycle.clients.facts import Facts
 
 APPLIED = "bank.credit.application_submitted.v1"
@@ -75,15 +80,14 @@ def income_stability(facts: Facts, figures: Figures) -> ir.Table:
     closed months of a year that the client was there from the first day, three at least."""
     window = int(figures["stability_months"].value)
     first, end = closed_months(facts.business_date, window)
-    credits = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "CRDT")
+    inflows = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "CRDT")
+    credits = in_whole_months(inflows, facts)
     monthly = credits.group_by([
         "client",
         credits.business_date.truncate("M").cast("date").name("month"),
     ]).agg(total=_.number.sum())
     months = full_months(facts, first, end)
-    inside = monthly.join(months, monthly.client == months.client_id).filter(
-        _.month >= _.first_month
-    )
+    inside = monthly.join(months, monthly.client == months.client_id)
     # A month without inflow is a month of nothing: it counts.
     sums = inside.group_by("client_id").agg(
         mean=_.total.sum() / _.months.max(),
@@ -108,9 +112,11 @@ def job_stability_months(facts: Facts, figures: Figures) -> ir.Table:
         .group_by(client_id="client")
         .agg(since=_.business_date.min(), **evidence(paid))
     )
-    days = ibis.literal(facts.business_date).delta(first.since, unit="day")
+    today, since = facts.business_date, first.since
+    months = (today.year - since.year()) * 12 + (today.month - since.month())
+    begun = ibis.ifelse(since.day() > today.day, 1, 0)
     return first.select(
-        "client_id", "sources", "source_time", value=(days * 12 / 365.25).floor().cast("float64")
+        "client_id", "sources", "source_time", value=(months - begun).cast("float64")
     )
 
 
@@ -180,7 +186,8 @@ def _recurring_months(facts: Facts, figures: Figures) -> ir.Table:
 def _found_recurring(facts: Facts, figures: Figures) -> ir.Table:
     first, end = closed_months(facts.business_date, int(figures["income_months"].value))
     purposes = list(figures["income_purposes"].value)
-    credits = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "CRDT")
+    inflows = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "CRDT")
+    credits = in_whole_months(inflows, facts)
     payer = ibis.coalesce(
         ibis.ifelse(credits.purpose.isin(purposes), credits.purpose, ibis.null("string")),
         credits.partner,

@@ -11,14 +11,14 @@ from lifecycle.clients.attribute import (
     Figures,
     attribute,
     evidence,
+    foremost,
     latest,
     of_one,
     words,
 )
-from lifecycle.clients.entries import OPENED, snapshot_balances
+from lifecycle.clients.entries import CLOSED, OPENED, snapshot_balances
 from lifecycle.clients.facts import Facts
 
-CLOSED = "bank.account.closed.v1"
 PARTY_ADDED = "bank.account.party_added.v1"
 PARTY_REMOVED = "bank.account.party_removed.v1"
 CARD_ISSUED = "bank.card.issued.v1"
@@ -28,6 +28,7 @@ SETTLED = "bank.credit.settled.v1"
 SOLD = "bank.product.sold.v1"
 REDEEMED = "bank.product.redeemed.v1"
 MATURED = "bank.product.matured.v1"
+RATED = "bank.product.rating_changed.v1"
 ASSESSED = "bank.risk_tolerance.assessed.v1"
 
 
@@ -47,32 +48,27 @@ def wallet_breadth(facts: Facts, figures: Figures) -> ir.Table:
 
 @attribute("0 or 1", ages="identity")
 def has_second_person(facts: Facts, figures: Figures) -> ir.Table:
-    """Whether another person owns or may use an account of the client."""
-    opened = facts.table(OPENED)
-    several = opened.select(
-        "account_id", "event_id", "time", client_id="client", other=opened.parties.length() > 1
-    )
-    added, removed = facts.table(PARTY_ADDED), facts.table(PARTY_REMOVED)
-    gone = removed.select("account_id", person="client_id", role="role", removed_at="time")
-    joined = added.left_join(
+    """Whether another person owns or may use an open account of the client."""
+    opened = open_accounts(facts)
+    columns = ("account_id", "client", "event_id", "time")
+    first = opened.select(*columns, party=opened.parties.unnest())
+    first = first.select(*columns, person=first.party["client_id"], role=first.party["role"])
+    added = facts.table(PARTY_ADDED).semi_join(opened, "account_id")
+    named = first.union(added.select(*columns, person="client_id", role="role"))
+    gone = facts.table(PARTY_REMOVED)
+    still = named.filter(named.person != named.client).anti_join(
         gone,
         [
-            added.account_id == gone.account_id,
-            added.client_id == gone.person,
-            added.role == gone.role,
-            added.time <= gone.removed_at,
+            named.account_id == gone.account_id,
+            named.person == gone.client_id,
+            named.role == gone.role,
+            named.time <= gone.time,
         ],
     )
-    still = joined.filter(joined.removed_at.isnull()).select(
-        account_id=joined.account_id,
-        event_id=joined.event_id,
-        time=joined.time,
-        client_id=joined.client,
-        other=True,
-    )
-    parties = several.union(still)
-    return parties.group_by("client_id").agg(
-        value=_.other.cast("int64").max().cast("float64"), **evidence(parties)
+    known = opened.select(*columns, others=0).union(still.select(*columns, others=1))
+    each = known.group_by(["client", "event_id", "time"]).agg(others=_.others.max())
+    return each.group_by(client_id="client").agg(
+        value=_.others.max().cast("float64"), **evidence(each)
     )
 
 
@@ -120,23 +116,31 @@ def tolerance_days_to_expiry(facts: Facts, figures: Figures) -> ir.Table:
 
 @attribute("level", ages="balances", decimals=None, clients=PERSONS)
 def product_risk_max(facts: Facts, figures: Figures) -> ir.Table:
-    """The highest risk rating of the products held."""
+    """The highest risk rating of the products held: as they were sold, or rated anew since then."""
     held = holdings(facts)
-    return held.group_by("client_id").agg(
-        value=_.product_risk.max(),
-        sources=ibis.array([_.event_id.argmax(_.product_risk)]),
-        source_time=_.time.argmax(_.product_risk),
+    in_force = facts.table(RATED).filter(_.effective_date <= facts.business_date)
+    anew = latest(in_force, "client_id", "product_id")
+    same = [
+        held.client_id == anew.client_id,
+        held.product_id == anew.product_id,
+        held.time <= anew.time,
+    ]
+    joined = held.left_join(anew, same, rname="{name}_anew")
+    rated = joined.select(
+        client="client_id",
+        risk=ibis.coalesce(joined.to_risk, joined.product_risk),
+        event_id=ibis.coalesce(joined.event_id_anew, joined.event_id),
+        time=ibis.coalesce(joined.time_anew, joined.time),
     )
+    riskiest = foremost(rated, "client", _.risk.desc(), _.time.desc())
+    return of_one(riskiest, riskiest.risk)
 
 
 @attribute("years", ages="identity", decimals=1, purposes=("P2_PROFILE",), clients=PERSONS)
 def investment_experience_observed(facts: Facts, figures: Figures) -> ir.Table:
     """Years since the first product was bought here."""
-    sold = facts.table(SOLD)
-    first = sold.group_by("client").agg(
-        day=_.business_date.min(), event_id=_.event_id.argmin(_.time), time=_.time.min()
-    )
-    days = ibis.literal(facts.business_date).delta(first.day, unit="day")
+    first = foremost(facts.table(SOLD), "client", _.business_date, _.time)
+    days = ibis.literal(facts.business_date).delta(first.business_date, unit="day")
     return of_one(first, days / 365.25)
 
 
