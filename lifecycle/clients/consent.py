@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import ibis
 import ibis.expr.types as ir
@@ -18,12 +18,10 @@ from ibis import _
 from lifecycle.clients.facts import Facts
 from lifecycle.events import Event
 from lifecycle.events.consent import ConsentGranted, ConsentWithdrawn
-from lifecycle.events.fields import Purpose
+from lifecycle.events.fields import PURPOSES, Purpose
 
 GRANTED = "bank.consent.granted.v1"
 WITHDRAWN = "bank.consent.withdrawn.v1"
-
-PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 Status = Literal["NOT_YET", "GRANTED", "SUPERSEDED", "WITHDRAWN", "EXPIRED"]
 Ground = Literal["NOT_NEEDED", "NEVER_ASKED", "NOT_YET", "GRANTED", "WITHDRAWN", "EXPIRED"]

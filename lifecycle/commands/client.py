@@ -9,7 +9,6 @@ import typer
 
 from lifecycle import app, settings
 from lifecycle.alerts.owners import ROLES
-from lifecycle.clients.consent import PURPOSES
 from lifecycle.clients.labels import ATTRIBUTES as LABELS
 from lifecycle.commands.console import (
     AsJson,
@@ -20,7 +19,7 @@ from lifecycle.commands.console import (
     out,
     print_json,
 )
-from lifecycle.commands.page import print_page
+from lifecycle.events.fields import PURPOSES
 
 LANGUAGES = ("en", "zh")
 ROWS_SHOWN = 500
@@ -54,6 +53,8 @@ def client(
     as_json: AsJson = False,
 ) -> None:
     """A client as one reads it before a visit: who, profile, conflicts, consents, needs, questions."""
+    from lifecycle.commands.page import print_page
+
     asked: Any = one_of("--purpose", purpose, PURPOSES)
     spoken: Any = one_of("--lang", language, LANGUAGES)
     config = settings.load()

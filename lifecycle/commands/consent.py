@@ -8,7 +8,6 @@ import typer
 
 from lifecycle import app, settings
 from lifecycle.commands.console import AsJson, day, new_table, out, plain, print_json
-from lifecycle.commands.page import GROUNDS, purposes_table
 
 
 def register(application: typer.Typer) -> None:
@@ -24,6 +23,8 @@ def consent(
     as_json: AsJson = False,
 ) -> None:
     """What may be used of a client for which purpose, since when and why; and who read it."""
+    from lifecycle.commands.page import GROUNDS, purposes_table
+
     shown = app.consent(settings.load(), client_id, day(as_of))
     if as_json:
         return print_json(shown)

@@ -111,6 +111,7 @@ ClientType = Literal["INDIVIDUAL", "CORPORATE"]
 Purpose = Literal[
     "P1_SERVICE", "P2_PROFILE", "P3_BUREAU", "P4_AUTOMATED", "P5_SHARING", "P6_SENSITIVE"
 ]
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 ToleranceLevel = Literal["C1", "C2", "C3", "C4", "C5"]
 ProductRisk = Literal["R1", "R2", "R3", "R4", "R5"]

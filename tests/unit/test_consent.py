@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.clients.consent import PURPOSES, ConsentFact, allowed, ledger, permissions
+from lifecycle.clients.consent import ConsentFact, allowed, ledger, permissions
+from lifecycle.events.fields import PURPOSES
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 FREE = ("P1_SERVICE",)

@@ -13,11 +13,19 @@ import pytest
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.adapters.memory import MemoryGate
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.clients import reading
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.consent import permissions
 from lifecycle.clients.facts import Facts
 from lifecycle.ports import Verdict
-from lifecycle.profiling import as_read, attributes, gate_columns, known_clients, suppressed
+from lifecycle.profiling import (
+    Made,
+    attributes,
+    gate_columns,
+    known_clients,
+    summaries,
+    suppressed,
+)
 from tests.lakes import ZONE, lake_of
 from tests.unit.attributes.bank import AS_OF, END, PURPOSES, Bank
 
@@ -29,7 +37,8 @@ INSTANT = dt.timedelta(microseconds=1)
 
 
 @pytest.fixture(scope="module")
-def facts(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def facts(tmp_path_factory: pytest.TempPathFactory, rule_set: RuleSet) -> Any:
+    """Facts, their engine, and what follows from their profile as it should be."""
     bank = Bank()
     for name, consents in (("asked", PURPOSES), ("unasked", ())):
         client = bank.person(name, consents=consents)
@@ -37,18 +46,22 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Any:
         client.credit("2026-03-11", "40.00")
         client.balance("2026-03-11", "100.00")
     with DuckDBEngine(lake_of(tmp_path_factory.mktemp("profiling") / "lake", bank.facts)) as engine:
-        yield Facts(engine, AS_OF, ZONE, frozenset()), engine
+        known = Facts(engine, AS_OF, ZONE, frozenset())
+        figures = rule_set.parameters
+        right = attributes(engine, known, figures, ALLOWED)
+        yield known, engine, summaries(engine, right, ALLOWED, known, figures)
 
 
 @pytest.fixture(scope="module")
 def rows(facts: Any, rule_set: RuleSet) -> pa.Table:
-    known, engine = facts
+    known, engine, _ = facts
     assert known_clients(engine, known) == CLIENTS
     return attributes(engine, known, rule_set.parameters, ALLOWED)
 
 
 def judged(rows: pa.Table, facts: Any, rules: RuleSet, clients: int = CLIENTS) -> dict[str, Any]:
-    return gate_columns(rows, clients, ALLOWED, facts[0], rules.parameters)
+    made = Made(rows, facts[2], clients, ALLOWED)
+    return gate_columns(made, facts[0], rules.parameters)
 
 
 def tampered(rows: pa.Table, tamper: Tamper) -> pa.Table:
@@ -87,7 +100,7 @@ def test_a_profile_as_it_is_made_passes(rows: pa.Table, facts: Any, rule_set: Ru
     columns = judged(rows, facts, rule_set)
     assert columns.pop("key") == ["asked", "unasked"]
     assert columns == {name: [True, True] for name in columns}
-    assert len(columns) == 7
+    assert len(columns) == 9
     assert rows.num_rows == CLIENTS * len(ATTRIBUTES)
 
 
@@ -185,7 +198,7 @@ def read(purpose: str, serves: str, reason: str | None, *, free: tuple[str, ...]
         "source_time": END,
         "purpose": serves,
     }
-    found: list[Row] = as_read([row], permissions([], free), purpose)  # type: ignore[arg-type]
+    found: list[Row] = reading.attributes([row], permissions([], free), purpose)  # type: ignore[arg-type]
     return found[0]
 
 
