@@ -18,6 +18,7 @@ from lifecycle.picture import Flow
 
 CHINESE_FONTS = (
     "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
     "Source Han Sans SC",
     "WenQuanYi Zen Hei",
     "WenQuanYi Micro Hei",
@@ -72,11 +73,21 @@ def client_plot(
 def _fonts(language: str) -> list[str]:
     if language == "en":
         return ["DejaVu Sans"]
-    known = {font.name for font in font_manager.fontManager.ttflist}
-    found = [name for name in CHINESE_FONTS if name in known]
+    found = _known(CHINESE_FONTS)
+    if not found:
+        # The list of fonts is kept from when it was first made: one may have come since.
+        for path in font_manager.findSystemFonts():
+            if any(name.replace(" ", "")[:12] in Path(path).stem for name in CHINESE_FONTS):
+                font_manager.fontManager.addfont(path)
+        found = _known(CHINESE_FONTS)
     if not found:
         raise UsageError(
             "This machine has no font for Chinese: install one (Debian: fonts-noto-cjk), or draw "
             "with --lang en."
         )
     return found
+
+
+def _known(names: Sequence[str]) -> list[str]:
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return [name for name in names if name in known]

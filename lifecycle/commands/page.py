@@ -34,7 +34,7 @@ _REASONS: dict[str, Pair] = {
     "NOT_CONSENTED": ("未经客户同意", "not consented"),
     "SUPPRESSED": ("数值异常,已隐去", "suppressed: out of bounds"),
 }
-_UNITS: dict[str, Pair] = {
+UNITS: dict[str, Pair] = {
     **dict.fromkeys(
         (
             "currency",
@@ -50,14 +50,30 @@ _UNITS: dict[str, Pair] = {
         ),
         ("", ""),
     ),
+    **dict.fromkeys(("ratio", "index", "0 or 1", "hash", "score"), ("", "")),
+    **dict.fromkeys(("share by asset class", "share by channel", "ids and shares"), ("", "")),
+    **dict.fromkeys(("net amount by currency", "years of age", "PASS or FAIL"), ("", "")),
     "currency/month": ("每月", "a month"),
-    "ratio": ("", ""),
     "days": ("天", "days"),
     "years": ("年", "years"),
     "months": ("月", "months"),
-    "0 or 1": ("1为是", "1 is yes"),
+    "persons": ("人", "persons"),
+    "clients": ("位", "clients"),
+    "payees": ("人", "payees"),
+    "lenders": ("家", "lenders"),
+    "changes": ("次", ""),
+    "payments": ("次", ""),
+    "inquiries": ("次", ""),
+    "complaints": ("件", ""),
+    "log per 90 days": ("对数/90天", "log per 90 days"),
+    "-1 to 1": ("-1至1", "-1 to 1"),
+    "outlook": ("", ""),
+    "stage": ("", ""),
+    "purpose code": ("", ""),
+    "payee type": ("", ""),
+    "GB/T 4754 code": ("GB/T 4754", "GB/T 4754"),
 }
-"""How a unit is read; one that is not here is shown as it is."""
+"""How a unit is read."""
 _RESULTS = {"FAIL": "red", "WARN": "yellow", "PASS": "green", "NA": "dim"}
 _LONG = 40
 """Longer values are ids; their beginning tells them apart."""
@@ -219,7 +235,7 @@ def _cells(row: Row, as_of: dt.date, say: int) -> tuple[str, ...]:
     decimals = ATTRIBUTES[row["name"]].decimals
     value = row["value"] if decimals is None else f"{Decimal(row['value']):,}"
     shown = value if len(value) <= _LONG else value[:_LONG] + "…"
-    unit = _UNITS.get(row["unit"], (row["unit"], row["unit"]))[say]
+    unit = UNITS[row["unit"]][say]
     return LABELS[row["name"]][say], plain(shown), f"{unit}{_mark(row)}", age
 
 

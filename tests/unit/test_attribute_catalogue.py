@@ -42,3 +42,9 @@ def test_credit_never_depends_on_consent(rule_set: RuleSet) -> None:
 
 def test_the_page_is_current() -> None:
     assert catalogue_page.PAGE.read_text(encoding="utf-8") == catalogue_page.page()
+
+
+def test_every_unit_is_read_in_both_languages() -> None:
+    from lifecycle.commands.page import UNITS
+
+    assert {a.unit for a in ATTRIBUTES.values()} <= UNITS.keys()
