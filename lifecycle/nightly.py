@@ -369,6 +369,7 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
                     "tier",
                     "stage",
                     "trigger",
+                    "state",
                 )
             }
             for row in night.lake.read("facility_stage", business_date).to_pylist()

@@ -14,6 +14,8 @@ from lifecycle.clients.facts import Facts
 from lifecycle.ports import Engine
 from lifecycle.risk import credit_score
 from lifecycle.risk.classification import facilities
+from lifecycle.risk.credit_facts import credit_facts, statuses
+from lifecycle.risk.credit_lifecycle import state
 
 SCHEMA = pa.schema([
     ("score_id", pa.string()),
@@ -30,8 +32,14 @@ SCHEMA = pa.schema([
 
 
 def stages(engine: Engine, facts: Facts, figures: Figures) -> pa.Table:
-    """Days past due, class and stage of every facility, by its id."""
-    return engine.run(facilities(facts, figures).drop("time")).sort_by("facility_id")
+    """Days past due, class, stage and state in the credit lifecycle of every facility, by its id."""
+    rows = engine.run(facilities(facts, figures).drop("time")).sort_by("facility_id")
+    credits = statuses(engine.run(credit_facts(facts)).to_pylist())
+    states = [
+        state(credits[f["facility_id"]], facts.business_date, f["dpd"], f["stage"], figures)
+        for f in rows.select(["facility_id", "dpd", "stage"]).to_pylist()
+    ]
+    return rows.append_column("state", pa.array(states, pa.string()))
 
 
 def scores(

@@ -75,7 +75,7 @@ class ClientStore:
                 client_id,
             ),
             "facilities": self._all(
-                "SELECT facility_id, as_of, dpd, outstanding, currency, tier, stage, trigger "
+                "SELECT facility_id, as_of, dpd, outstanding, currency, tier, stage, trigger, state "
                 "FROM facility_stage WHERE client_id = %s ORDER BY facility_id",
                 client_id,
             ),

@@ -254,7 +254,8 @@ def _credit(page: Row, say: int) -> Iterable[str]:
     for facility in page["facilities"]:
         told = ("逾期{dpd}天,余额", "{dpd} days past due, outstanding ")[say]
         yield (
-            f"{facility['facility_id']}: {facility['tier']}, stage {facility['stage']}, "
+            f"{facility['facility_id']}: {facility['state'] or ''}, {facility['tier']}, "
+            f"stage {facility['stage']}, "
             f"{told.format(dpd=facility['dpd'])}{facility['outstanding']:,.2f} "
             f"{facility['currency']} {_mark(facility)}"
         )

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lifecycle.events import Event
-from lifecycle.events.credit import CreditRestructured
 from lifecycle.risk.classification import DISBURSED, DUE, MADE, MISSED, SETTLED
 
 if TYPE_CHECKING:
@@ -159,20 +157,28 @@ class Credit(msgspec.Struct, frozen=True):
     failures: tuple[Failure, ...] = ()
 
 
-def follow(credit: Credit, event: Event) -> Credit:
+class CreditFact(msgspec.Struct, frozen=True):
+    """A fact of a credit; a restructuring in distress is DISTRESSED."""
+
+    facility_id: str
+    fact: str
+    on: dt.date
+    """Its business date."""
+    event_id: str
+
+
+def follow(credit: Credit, said: CreditFact) -> Credit:
     """A credit after one more of its facts, those of its application among them, in event-time
     order. A fact that says nothing of the status leaves it as it is."""
-    restructured = isinstance(event.data, CreditRestructured) and event.data.distressed
-    fact, on = DISTRESSED if restructured else event.type, event.business_date
-    if fact not in _FACTS:
+    if said.fact not in _FACTS:
         return credit
-    after = NEXT[credit.status].get(fact)
+    after = NEXT[credit.status].get(said.fact)
     if after is None:
-        failure = Failure(fact, credit.status, on, event.id)
+        failure = Failure(said.fact, credit.status, said.on, said.event_id)
         return msgspec.structs.replace(credit, failures=(*credit.failures, failure))
     # Who is restructured once more is observed from then on.
-    moved = after != credit.status or fact == DISTRESSED
-    return msgspec.structs.replace(credit, status=after, since=on if moved else credit.since)
+    moved = after != credit.status or said.fact == DISTRESSED
+    return msgspec.structs.replace(credit, status=after, since=said.on if moved else credit.since)
 
 
 def state(credit: Credit, on: dt.date, dpd: int, stage: int, figures: Figures) -> State:

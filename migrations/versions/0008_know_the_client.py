@@ -16,6 +16,9 @@ ALTER TABLE client_profile ADD source_time timestamptz;
 COMMENT ON COLUMN client_profile.source_time IS 'When the newest fact the value stems from became true';
 CREATE INDEX client_profile_purpose ON client_profile (client_id, purpose);
 
+ALTER TABLE facility_stage ADD state text;
+COMMENT ON COLUMN facility_stage.state IS 'Where the facility stands in the life of a credit; null until a night says so';
+
 CREATE TABLE client_summary (
     client_id       text PRIMARY KEY,
     as_of           date NOT NULL,
@@ -89,6 +92,7 @@ DROP TABLE client_summary;
 DROP TABLE profile_refresh;
 DROP TABLE profile_read;
 DROP INDEX client_profile_purpose;
+ALTER TABLE facility_stage DROP state;
 ALTER TABLE client_profile DROP source_time;
 """
 

@@ -73,6 +73,7 @@ def test_a_night_of_a_simulated_bank(clean: Settings) -> None:
     page = app.client(clean, "SIM-000003", actor="tester")
     assert {a["name"] for a in page["attributes"]} >= {"age", "tenure_days", "min_balance_90d"}
     assert page["facilities"][0]["stage"] == 2 or page["facilities"][0]["stage"] == 3
+    assert page["facilities"][0]["state"] in ("ARREARS", "DEFAULT")
     replayed = app.replay_alerts(clean, None)
     assert replayed["identical"] == replayed["alerts"] > 0
 

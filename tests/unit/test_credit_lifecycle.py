@@ -5,18 +5,24 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from functools import reduce
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lifecycle.adapters.engines import DuckDBEngine
+from lifecycle.adapters.lake import Lake
 from lifecycle.alerts.rules import load_rules
+from lifecycle.clients.facts import Facts
 from lifecycle.events import Event, Fact
 from lifecycle.events import credit as cr
 from lifecycle.risk import credit_lifecycle as cl
+from lifecycle.risk.credit_facts import credit_facts, statuses
 from lifecycle.risk.credit_lifecycle import NEXT, STATUS_AFTER, Credit, Status, follow, state
 from lifecycle.settings import ROOT
+from tests.lakes import ZONE
 from tests.support import DAY, disbursed, due, event, made, missed, posted
 
 FIGURES = load_rules(ROOT / "rules").parameters
@@ -89,8 +95,15 @@ def settled(day: int = 0) -> Event:
     return fact(cr.CreditSettled, day, settled_date=DAY)
 
 
+def told(event: Event) -> cl.CreditFact:
+    """What an event says of the life of its credit."""
+    distressed = isinstance(event.data, cr.CreditRestructured) and event.data.distressed
+    name = cl.DISTRESSED if distressed else event.type
+    return cl.CreditFact("L1", name, event.business_date, event.id)
+
+
 def lived(*events: Event) -> Credit:
-    return reduce(follow, events, Credit())
+    return reduce(follow, map(told, events), Credit())
 
 
 LIVES: list[tuple[list[Event], list[Status]]] = [
@@ -126,7 +139,7 @@ LIVES: list[tuple[list[Event], list[Status]]] = [
 def test_a_lawful_life(events: list[Event], statuses: list[Status]) -> None:
     credit, found = Credit(), []
     for one in events:
-        credit = follow(credit, one)
+        credit = follow(credit, told(one))
         found.append(credit.status)
     assert (found, credit.failures) == (statuses, ())
 
@@ -154,7 +167,7 @@ def test_an_unlawful_fact_is_a_failure_and_no_state(
     events: list[Event], wrong: Event, met: Status
 ) -> None:
     before = lived(*events)
-    after = follow(before, wrong)
+    after = follow(before, told(wrong))
     assert (after.status, after.since) == (before.status, before.since)
     (failure,) = after.failures
     name = cl.DISTRESSED if isinstance(wrong.data, cr.CreditRestructured) else wrong.type
@@ -165,7 +178,7 @@ def test_an_unlawful_fact_is_a_failure_and_no_state(
 def test_what_says_nothing_of_the_status_is_no_failure() -> None:
     snapshot = fact(cr.UtilisationSnapshot, 1, limit="9", drawn="1")
     for other in (snapshot, event(posted())):
-        assert follow(lived(lent(), settled()), other) == lived(lent(), settled())
+        assert follow(lived(lent(), settled()), told(other)) == lived(lent(), settled())
 
 
 # --- how a running credit runs ----------------------------------------------------------------------
@@ -237,7 +250,7 @@ KINDS = (
 def test_no_facts_lead_to_an_undefined_state(events: list[Event], dpd: int, stage: int) -> None:
     credit = Credit()
     for one in events:
-        after = follow(credit, one)
+        after = follow(credit, told(one))
         lawful = after.status in NEXT[credit.status].values() and after.failures == credit.failures
         assert lawful or (
             after.status == credit.status and len(after.failures) > len(credit.failures)
@@ -282,3 +295,16 @@ def test_a_fact_leads_to_one_status_wherever_it_changes_one() -> None:
 def test_all_that_the_gate_judges_is_in_the_table() -> None:
     known = {name for facts in NEXT.values() for name in facts}
     assert known == {*cl.APPLICATION_FACTS, *cl.FACILITY_FACTS, cl.DISTRESSED, cl.LIMIT_CHANGED}
+
+
+def test_a_facility_is_followed_from_its_application_on(tmp_path: Path) -> None:
+    apart = fact(cr.CreditSettled, 1, facility_id="L2", settled_date=DAY)
+    lives = [lent(2), submitted(0), approved(1), settled(3), apart]
+    lake = Lake(tmp_path)
+    lake.append(list(enumerate(lives)), seal_id=1, version=0)
+    with DuckDBEngine(lake) as engine:
+        facts = Facts(engine, DAY + dt.timedelta(days=400), ZONE, frozenset())
+        found = statuses(engine.run(credit_facts(facts)).to_pylist())
+    assert found["L1"].status == "SETTLED"
+    assert found["L1"].failures == ()
+    assert [failure.fact for failure in found["L2"].failures] == [cl.SETTLED]
