@@ -10,8 +10,8 @@ import datetime as dt
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -987,14 +987,25 @@ def _engine_over(facts: Iterable[tuple[int, Event]]) -> Iterator[Engine]:
     """An engine that sees these facts and nothing else."""
     import tempfile
 
+    with tempfile.TemporaryDirectory() as folder:
+        append_to_lake(Path(folder), list(facts), version=0)
+        with engine_over_lake(Path(folder)) as engine:
+            yield engine
+
+
+def append_to_lake(folder: Path, facts: Sequence[tuple[int, Event]], version: int) -> None:
+    """Append (position, fact) pairs to a lake of its own in a folder, not the bank's."""
+    from lifecycle.adapters.lake import Lake
+
+    Lake(folder).append(facts, seal_id=0, version=version)
+
+
+def engine_over_lake(folder: Path) -> AbstractContextManager[Engine]:
+    """An engine over such a lake."""
     from lifecycle.adapters.engines import DuckDBEngine
     from lifecycle.adapters.lake import Lake
 
-    with tempfile.TemporaryDirectory() as folder:
-        lake = Lake(Path(folder))
-        lake.append(list(facts), seal_id=0, version=0)
-        with DuckDBEngine(lake) as engine:
-            yield engine
+    return DuckDBEngine(Lake(folder))
 
 
 def consent(settings: Settings, client_id: str, as_of: dt.date | None) -> dict[str, Any]:

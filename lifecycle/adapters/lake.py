@@ -221,9 +221,9 @@ def _array(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
 def _plain(value: Any) -> Any:
     """A struct as a dict of all its fields: on the wire a field at its default is left out."""
     if isinstance(value, msgspec.Struct):
-        return {
-            f.encode_name: _plain(getattr(value, f.name)) for f in msgspec.structs.fields(value)
-        }
+        # What the class holds: `msgspec.structs.fields` evaluates annotations at every call.
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        return {written: _plain(getattr(value, name)) for written, name in names}
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 

@@ -778,7 +778,8 @@ discarded, and the dates since then are run again.
 reversals and what they reversed. Interest, fees and what others book do not count. The days without
 one are counted from the last CIT or from the opening of the newest account, whichever is later.
 **aum** are deposits: closing balances above zero of the types in `deposit_account_types`, carried
-forward over days without entries; `aum_30d` is the mean of 30 days.
+forward over days without entries; `aum_30d` is the mean of 30 days. Who closed all its accounts and
+came back is measured from the day it came back, deposits and expected salaries alike.
 """
 
 

@@ -144,6 +144,21 @@ def _opened_and_closed(facts: Facts) -> ir.Table:
     return opened.left_join(closed, "account_id").drop("account_id_right")
 
 
+def _relation(facts: Facts) -> ir.Table:
+    """(client_id, began): since when the client has had an account without a break. Who closed all its
+    accounts and came back is not measured by what it had before."""
+    accounts = _opened_and_closed(facts)
+    until = ibis.coalesce(accounts.closed_date, ibis.literal(dt.date.max))
+    earlier = ibis.window(
+        group_by=accounts.client_id,
+        order_by=[accounts.opened_date, accounts.account_id],
+        preceding=(None, 1),
+    )
+    known = accounts.mutate(had_until=until.max().over(earlier))
+    begun = known.filter(known.had_until.isnull() | (known.had_until < known.opened_date))
+    return begun.group_by("client_id").agg(began=_.opened_date.max())
+
+
 def _live_credit(facts: Facts) -> ir.Table:
     lent = facts.table(DISBURSED).anti_join(facts.table(SETTLED), "facility_id")
     return lent.group_by("client_id").agg(live_credit=_.count() > 0)
@@ -220,7 +235,10 @@ def _salaries(facts: Facts, figures: Figures) -> ir.Table:
         .agg(n=_.business_date.nunique(), first=_.business_date.min(), last=_.business_date.max())
         .filter(_.n >= int(figures["income_occurrences"].value), _.n > 1)
     )
-    overdue = ibis.literal(facts.business_date).delta(habit.last, unit="day")
+    habit = habit.left_join(_relation(facts), "client_id").drop("client_id_right")
+    # No salary could come while there was no account.
+    waited_since = ibis.greatest(habit["last"], ibis.coalesce(habit.began, habit["last"]))
+    overdue = ibis.literal(facts.business_date).delta(waited_since, unit="day")
     overdue = overdue - int(figures["salary_grace_days"].value)
     gap = habit["last"].delta(habit["first"], unit="day").cast("float64") / (habit.n - 1)
     missed = (ibis.greatest(overdue, 0) / gap).floor().cast("int64")
@@ -280,11 +298,14 @@ def _changes(facts: Facts, figures: Figures) -> ir.Table:
     """(client_id, start, change): by how much an account's deposit changed on a day.
 
     An account starts and ends with nothing, so that a mean covers it from its opening and a balance
-    is not carried past its closing. An overdraft is no deposit.
+    is not carried past its closing. An overdraft is no deposit, and accounts from before the client
+    came back do not count.
     """
-    accounts = _opened_and_closed(facts).filter(
-        _.account_type.isin(list(figures["deposit_account_types"].value))
-    )
+    every = _opened_and_closed(facts).join(_relation(facts), "client_id")
+    accounts = every.filter(
+        _.account_type.isin(list(figures["deposit_account_types"].value)),
+        _.opened_date >= _.began,
+    ).drop("began")
     snapshots = facts.table(SNAPSHOT).filter(_.balance_type == "CLBD")
     balances = latest(snapshots, "account_id", "business_date").select(
         "account_id",

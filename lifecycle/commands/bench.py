@@ -1,12 +1,14 @@
-"""bench ingest and bench latency: the measurements of benchmarks/, on a scratch platform."""
+"""bench: the measurements of benchmarks/, on a scratch platform or without one."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from lifecycle import settings
 from lifecycle.commands.console import AsJson, err, out, print_json
 
 group = typer.Typer(no_args_is_help=True, help="Measurements, on a scratch platform of their own.")
@@ -135,6 +137,30 @@ def scale(as_json: AsJson = False) -> None:
         )
     out.print(table)
     _report({k: v for k, v in result.items() if not k.startswith("by_")}, as_json)
+
+
+@group.command()
+def profiles(
+    clients: Annotated[int, typer.Option(min=50, help="Clients of the simulated bank.")] = 2_000,
+    days: Annotated[int, typer.Option(min=130, help="Days of its life.")] = 730,
+    seed: Annotated[int, typer.Option(help="Same seed, same bank.")] = 1,
+    write: Annotated[
+        Path | None, typer.Option(help="Write the tables between the markers of this page.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the nights say of a simulated bank, against the truth that only its labels tell."""
+    from benchmarks import evaluation_page
+    from benchmarks.profiles import measure, schedule
+
+    if write:
+        evaluation_page.check(write)
+    result = measure(settings.load(), schedule(days), clients=clients, seed=seed, note=err.print)
+    if write:
+        evaluation_page.write(write, result)
+    if as_json:
+        return print_json(result)
+    out.print(evaluation_page.tables(result), highlight=False, markup=False)
 
 
 def _report(result: dict[str, Any], as_json: bool) -> None:

@@ -252,6 +252,29 @@ CASES: dict[str, tuple[Callable[[Client], Any], dict[str, Any]]] = {
         ),
         {"cit_60d": 1, "last_cit": ago(6), "first_funded": None},
     ),
+    "who comes back is not measured by what was there before": (
+        lambda c: (
+            c
+            .account(400)
+            .closing(400, "900")
+            .entries([190, 160, 130, 101], amount="50", **SALARY)
+            .closes(100)
+            .account(40, "B")
+            .closing(40, "300", "B")
+        ),
+        {
+            "first_opened": ago(400),
+            "aum_30d": Decimal("300.00"),
+            "aum_180d": Decimal("300.00"),
+            "aum_prev90d": None,
+            "aum_peak_12m": Decimal("300.00"),
+            "salaries_missed": 1,
+        },
+    ),
+    "an account that follows on another without a break": (
+        lambda c: c.account(400).closing(400, "900").closes(40).account(40, "B").closing(40, "300", "B"),
+        {"aum_180d": Decimal("763.33"), "aum_peak_12m": Decimal("900.00")},
+    ),
     "first funding": (
         lambda c: (
             c
@@ -450,7 +473,7 @@ def test_deposits_are_those_of_counting_every_day(tmp_path: Path) -> None:
     clients, days = [], {}
     for number in range(25):
         client = Client(f"C{number}")
-        day_totals = [0] * 700
+        held: list[tuple[int, int, list[int]]] = []
         for account in "ABC"[: chance.randint(1, 3)]:
             opened = chance.randrange(1, 699)
             client.account(opened, account)
@@ -463,13 +486,20 @@ def test_deposits_are_those_of_counting_every_day(tmp_path: Path) -> None:
             if closed is not None:
                 client.closes(closed, account)
                 balances[closed] = 0
-            balance = 0
+            balance, totals = 0, [0] * 700
             for day in range(opened, -1, -1):
                 balance = balances.get(day, balance)
-                day_totals[day] += max(balance, 0)
+                totals[day] = max(balance, 0)
+            held.append((opened, -1 if closed is None else closed, totals))
         clients.append(client)
-        oldest = max((DAY - e.data.opened_date).days for e in client.events[1:] if hasattr(e.data, "opened_date"))  # fmt: skip
-        days[client.name] = day_totals[: oldest + 1]
+        # A day on which nothing had been open before, so that what came earlier does not count.
+        began = min(
+            opened
+            for opened, _, _ in held
+            if all(closed > opened for before, closed, _ in held if before > opened)
+        )
+        counted = [totals for opened, _, totals in held if opened <= began]
+        days[client.name] = [sum(each) for each in zip(*counted, strict=True)][: began + 1]
     found = observed(sealed(tmp_path, clients), DAY)
     for name, totals in days.items():
         seen = found[name]

@@ -233,11 +233,17 @@ def id_expired(life: Life, label: Label) -> bool:
 
 
 def sold_above_tolerance(life: Life, label: Label) -> bool:
-    (sold,), (assessed,) = only(life, pr.ProductSold), only(life, pr.RiskToleranceAssessed)
+    """As long as the simulation lasts: it is kept, and there is always a valid assessment."""
+    (sold,), assessed = only(life, pr.ProductSold), only(life, pr.RiskToleranceAssessed)
+    (level,) = {assessment.level for assessment in assessed}
     return (
         label.entity == f"sale/{sold.sale_id}"
         and sold.business_date == label.day
-        and sold.product_risk[1] > assessed.level[1]
+        and sold.product_risk[1] > level[1]
+        and sold.maturity_date is None
+        and not only(life, pr.ProductRedeemed)
+        and max(assessment.valid_until for assessment in assessed)
+        >= FIRST + dt.timedelta(days=DAYS)
     )
 
 
@@ -591,6 +597,18 @@ def test_people_companies_cards_and_consents(lives: dict[str, Life]) -> None:
     assert purposes == {"P2_PROFILE", "P3_BUREAU", "P4_AUTOMATED", "P6_SENSITIVE"}
     cards = sum(len(only(life, ac.CardIssued)) for life in lives.values())
     assert CLIENTS // 4 < cards < CLIENTS
+
+
+def test_some_who_hide_a_child_allow_the_bank_to_look_at_tuition() -> None:
+    """Else no check could lawfully see the contradiction."""
+    first_day = lives_of(bank(days=1, clients=1_000))
+    hiding = [first_day[f"SIM-{number:06d}"] for number in range(36, 1_000, 50)]
+    allowing = [
+        life
+        for life in hiding
+        if any(consent.purpose == "P6_SENSITIVE" for consent in only(life, cs.ConsentGranted))
+    ]
+    assert 0 < len(allowing) < len(hiding)
 
 
 def test_which_facts_the_bank_makes() -> None:

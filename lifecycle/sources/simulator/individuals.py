@@ -109,7 +109,8 @@ class Individual(Life):
         self.open_account(day)
         self.verify(day)
         self.relate(day)
-        if self.said.children and self.diary.chance(0.6):
+        has_children = self.said.children or self.told == "DEPENDANTS_HIDDEN"
+        if has_children and self.diary.chance(0.6):
             consent(self.diary, day, 8 * 3600 + 182, "P6_SENSITIVE")
         months = 5 if self.told in _ON_FIVE_INCOMES else 2
         self.account.book(day, 9 * 3600 + 600, FUNDING, self.income * months, purpose="CASH")

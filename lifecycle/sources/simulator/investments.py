@@ -83,13 +83,19 @@ def invest(client: Individual) -> None:
 
 
 def invest_above_tolerance(client: Individual) -> None:
-    """Plan a sale of more risk than the client wants, on the day of the story."""
+    """Plan a sale of more risk than the client wants, on the day of the story. The client keeps what it
+    bought and says the same every year, so that the sale stays unsuitable."""
     diary = client.diary
     client.entity = f"sale/{_sale_id(client, client.story_day)}"
     level = diary.random.choice(LEVELS[:3])
-    risky = [product for product in CATALOGUE if product.risk[1] > level[1]]
+    risky = [p for p in CATALOGUE if p.risk[1] > level[1] and not p.days]
     product = diary.random.choice(risky)
-    client.at(client.first + dt.timedelta(days=5), lambda day: assess(client, day, level, 365))
+
+    def assess_again(day: dt.date) -> None:
+        assess(client, day, level, 365)
+        client.at(day + dt.timedelta(days=365), assess_again)
+
+    client.at(client.first + dt.timedelta(days=5), assess_again)
     _plan_sale(client, client.story_day, product)
 
 
@@ -135,7 +141,7 @@ def sell(client: Individual, day: dt.date, product: Product) -> None:
     )
     if ends:
         client.at(ends, lambda end: _mature(client, end, sale, product, amount))
-    elif diary.chance(0.3):
+    elif client.told != "SOLD_ABOVE_TOLERANCE" and diary.chance(0.3):
         out = day + dt.timedelta(days=diary.random.randrange(30, 90))
         client.at(out, lambda end: _redeem(client, end, sale, amount))
 
