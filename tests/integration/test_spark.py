@@ -6,44 +6,34 @@ each executor a process of its own.
 
 from __future__ import annotations
 
-import datetime as dt
+import itertools
 import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import ibis.expr.types as ir
 import psutil
-import pyarrow as pa
 import pyspark
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from lifecycle import profiling
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.adapters.lake import Lake
 from lifecycle.adapters.spark import SparkEngine
 from lifecycle.alerts.rules import RuleSet
-from lifecycle.clients.consent import consent_facts
-from lifecycle.clients.facts import Facts
-from lifecycle.clients.observation import observations
-from lifecycle.clients.profile import profile
 from lifecycle.platform.jars import java_home
-from lifecycle.ports import Engine
-from lifecycle.risk.classification import facilities
 from lifecycle.settings import LOOPBACK
 from lifecycle.sources.simulator import SimulatorSource
-from lifecycle.staging import Night, portfolio, staged_checks
 from tests.lakes import ZONE, lake_of
+from tests.products import DAYS, FIRST, PRODUCTS, Side, rows_of, side_of
+from tests.samples import client_life
 
-CLIENTS, DAYS = 100, 240
+CLIENTS, LIVES = 80, 20
 OLDER = 1000
 """Entries in a file of their own, from before entries told their channel."""
-FIRST = dt.date(2026, 1, 1)
-DAY = FIRST + dt.timedelta(days=DAYS - 1)
 POSTED = "bank.account.transaction_posted.v1"
 SMALL = """\
 spark.sql.shuffle.partitions 2
@@ -58,14 +48,6 @@ class Cluster(NamedTuple):
     master: str
     java_home: Path
     workers: list[psutil.Process]
-
-
-class Side(NamedTuple):
-    """The lake seen through one engine."""
-
-    engine: Engine
-    facts: Facts
-    consents: profiling.Allowed
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +108,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """Eight months of a bank."""
+    """Eight months of a bank, and clients who have one fact of every type."""
     path = tmp_path_factory.mktemp("lake")
     bank = SimulatorSource(seed=11, clients=CLIENTS, first_day=FIRST, days=DAYS, timezone=ZONE)
-    lake = lake_of(path, bank.events(None, None))
+    lives = (fact for n in range(LIVES) for fact in client_life(f"LIFE-{n}", seed=n))
+    lake = lake_of(path, itertools.chain(bank.events(None, None), lives))
     entries = DeltaTable(str(path / POSTED)).to_pyarrow_table().sort_by("position")
     older, newer = entries.slice(0, OLDER).drop(["channel"]), entries.slice(OLDER)
     write_deltalake(str(path / POSTED), older, mode="overwrite", schema_mode="overwrite")
@@ -143,38 +126,15 @@ def sides(lake: Lake, cluster: Cluster, rule_set: RuleSet) -> Iterator[tuple[Sid
         DuckDBEngine(lake) as duckdb,
         SparkEngine(lake, cluster.master, cluster.java_home) as spark,
     ):
-        yield _side(duckdb, rule_set), _side(spark, rule_set)
-
-
-Product = Callable[[Side, RuleSet], ir.Table]
-PRODUCTS: dict[str, tuple[Product, list[str]]] = {
-    "consents": (lambda side, rules: consent_facts(side.facts), ["event_id"]),
-    "facilities": (lambda side, rules: facilities(side.facts, rules.parameters), ["facility_id"]),
-    "observations": (lambda side, rules: observations(side.facts, rules.parameters), ["client_id"]),
-    "profile": (
-        lambda side, rules: profile(side.facts, rules.parameters, side.consents),
-        ["client_id", "name"],
-    ),
-    "staged checks": (
-        lambda side, rules: staged_checks(side.engine, Night(DAY, ()), rules.parameters),
-        ["position"],
-    ),
-    "portfolio": (
-        lambda side, rules: portfolio(side.engine, Night(DAY, ()), rules.parameters),
-        ["currency"],
-    ),
-}
+        yield side_of(duckdb, rule_set), side_of(spark, rule_set)
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_both_engines_give_the_same_rows(
-    product: str, sides: tuple[Side, Side], rule_set: RuleSet
-) -> None:
-    build, key = PRODUCTS[product]
-    ours, theirs = (side.engine.run(build(side, rule_set)) for side in sides)
+def test_both_engines_give_the_same_rows(product: str, sides: tuple[Side, Side]) -> None:
+    ours, theirs = (rows_of(side, PRODUCTS[product]) for side in sides)
     assert ours.num_rows > 0
     assert theirs.schema == ours.schema
-    assert _by(key, theirs).to_pylist() == _by(key, ours).to_pylist()
+    assert theirs.to_pylist() == ours.to_pylist()
 
 
 def test_two_executors_did_the_work(sides: tuple[Side, Side], cluster: Cluster) -> None:
@@ -187,18 +147,9 @@ def test_two_executors_did_the_work(sides: tuple[Side, Side], cluster: Cluster) 
 def test_a_file_sealed_before_a_field_came_reads_it_as_null(sides: tuple[Side, Side]) -> None:
     for side in sides:
         told = side.engine.run(side.engine.table(POSTED).select("position", "channel"))
-        channels = _by(["position"], told)["channel"]
+        channels = told.sort_by("position")["channel"]
         assert channels.slice(0, OLDER).null_count == OLDER
         assert channels.null_count < len(channels)
-
-
-def _side(engine: Engine, rules: RuleSet) -> Side:
-    facts = Facts(engine, DAY, ZONE, frozenset())
-    return Side(engine, facts, profiling.allowed_purposes(engine, facts, rules.parameters))
-
-
-def _by(key: list[str], table: pa.Table) -> pa.Table:
-    return table.sort_by([(name, "ascending") for name in key])
 
 
 def _free_port() -> int:

@@ -5,9 +5,6 @@ Nothing runs here; tests/integration/test_spark.py holds that the rows are equal
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable
-
 import ibis
 import ibis.expr.types as ir
 import pytest
@@ -16,15 +13,10 @@ from lifecycle.adapters.lake import event_schema
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.attribute import rounded
 from lifecycle.clients.attributes import ATTRIBUTES
-from lifecycle.clients.consent import consent_facts
 from lifecycle.clients.facts import Facts
-from lifecycle.clients.observation import observations
-from lifecycle.clients.profile import profile
-from lifecycle.risk.classification import facilities
-from lifecycle.staging import Night, portfolio, staged_checks
 from tests.lakes import ZONE
+from tests.products import DAY, PRODUCTS, Side
 
-DAY = dt.date(2026, 8, 31)
 DIALECTS = (ibis.duckdb, ibis.pyspark)
 
 
@@ -52,22 +44,11 @@ def test_every_attribute_compiles(name: str, dialect, facts: Facts, rule_set: Ru
     assert "SELECT" in dialect.compile(derived)
 
 
-PRODUCTS: dict[str, Callable[[Facts, RuleSet], ir.Table]] = {
-    "profile": lambda facts, rules: profile(facts, rules.parameters, {"C1": frozenset()}),
-    "observations": lambda facts, rules: observations(facts, rules.parameters),
-    "consents": lambda facts, rules: consent_facts(facts),
-    "facilities": lambda facts, rules: facilities(facts, rules.parameters),
-    "staged checks": lambda facts, rules: staged_checks(
-        Catalogue(), Night(DAY, (1,)), rules.parameters
-    ),
-    "portfolio": lambda facts, rules: portfolio(Catalogue(), Night(DAY, (1,)), rules.parameters),
-}
-
-
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_every_product_compiles(product: str, dialect, facts: Facts, rule_set: RuleSet) -> None:
-    assert "SELECT" in dialect.compile(PRODUCTS[product](facts, rule_set))
+    side = Side(Catalogue(), facts, {"C1": frozenset()}, rule_set)
+    assert "SELECT" in dialect.compile(PRODUCTS[product].build(side))
 
 
 ROUNDED = [
