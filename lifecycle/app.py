@@ -22,6 +22,7 @@ from lifecycle.settings import ROOT, Settings
 if TYPE_CHECKING:
     from consumers.publish import Published
     from lifecycle.adapters.alert_store import AlertStore
+    from lifecycle.adapters.lake import Lake
     from lifecycle.adapters.quarantine_store import QuarantineStore
     from lifecycle.adapters.retention import Purged
     from lifecycle.alerts.dispatch import Dispatched
@@ -587,7 +588,6 @@ def nightly(settings: Settings) -> Iterator[Nightly]:
     """What a night needs, open for as long as the night lasts."""
     from expectations.gate import GreatExpectationsGate
     from lifecycle.adapters.backup_files import LakeExchange
-    from lifecycle.adapters.engines import DuckDBEngine
     from lifecycle.adapters.lake import Lake
     from lifecycle.adapters.nightly_store import NightlyStore
     from lifecycle.alerts.rules import load_rules
@@ -600,7 +600,7 @@ def nightly(settings: Settings) -> Iterator[Nightly]:
         yield Nightly(
             store=store,
             lake=lake,
-            open_engine=lambda: DuckDBEngine(lake),
+            open_engine=lambda: _engine(settings, lake),
             gate=GreatExpectationsGate(),
             rules=load_rules(settings.rules),
             zone=settings.timezone,
@@ -610,6 +610,22 @@ def nightly(settings: Settings) -> Iterator[Nightly]:
         )
     finally:
         store.close()
+
+
+def _engine(settings: Settings, lake: Lake) -> Engine:
+    """The bulk engine the settings name. Raises UsageError where Spark is not installed."""
+    from lifecycle.adapters.engines import DuckDBEngine
+    from lifecycle.platform.jars import java_home
+
+    if settings.engine == "duckdb":
+        return DuckDBEngine(lake)
+    try:
+        from lifecycle.adapters.spark import SparkEngine
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "LIFECYCLE_ENGINE is spark, which is not installed: install lifecycle[spark]."
+        ) from error
+    return SparkEngine(lake, settings.spark_master, java_home(settings.home / "java"))
 
 
 def run_nightly(

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis import _
 
-from lifecycle.clients.attribute import Figures, Value, latest
+from lifecycle.clients.attribute import Figures, Value, foremost, latest
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.consent import (
@@ -86,8 +86,8 @@ def summaries(
 
 def _kinds(facts: Facts, figures: Figures) -> ir.Table:
     """(client_id, client_type, currency): the currency is that of the first account."""
-    opened = facts.table(OPENED)
-    first = opened.group_by(client_id="client").agg(currency=_.currency.argmin(_.opened_date))
+    first = foremost(facts.table(OPENED), "client", _.opened_date, _.time)
+    first = first.select("currency", client_id="client")
     clients = latest(facts.table(REGISTERED), "client_id")
     joined = clients.left_join(first, "client_id")
     return joined.select(

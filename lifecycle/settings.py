@@ -24,6 +24,8 @@ PARTITIONS = 8
 """Partitions that source topics are made with when nothing else is said."""
 WRITTEN = frozenset({"instance", "ports", "socket_dir"})
 """What every `platform.json` has."""
+ENGINES = ("duckdb", "spark")
+"""What can run the bulk work of a night."""
 LOOPBACK = "127.0.0.1"
 """Servers of this product listen here only."""
 
@@ -40,6 +42,10 @@ class Settings:
     """host:port of the mail server alerts leave by; the local mail sink by default."""
     lake: Path
     rules: Path
+    engine: str
+    """Which of ENGINES runs the bulk work of a night."""
+    spark_master: str
+    """Where Spark runs: local[*], spark://host:port or k8s://..."""
     partitions: int
     """What source topics are made with; those that exist say themselves how many they have."""
     consumer_group: str
@@ -67,6 +73,8 @@ def load(environ: dict[str, str] | None = None) -> Settings:
         smtp=env.get("LIFECYCLE_SMTP", written.get("smtp", "127.0.0.1:25")),
         lake=Path(env.get("LIFECYCLE_LAKE", str(home / "lake"))),
         rules=Path(env.get("LIFECYCLE_RULES", str(ROOT / "rules"))),
+        engine=_engine(env),
+        spark_master=env.get("LIFECYCLE_SPARK_MASTER", "local[*]"),
         partitions=_number(env, "LIFECYCLE_PARTITIONS", written.get("partitions", PARTITIONS)),
         consumer_group=env.get("LIFECYCLE_CONSUMER_GROUP", "lifecycle"),
         metrics_port=_number(env, "LIFECYCLE_METRICS_PORT", 0),
@@ -84,6 +92,13 @@ def bank_zone(environ: Mapping[str, str] = os.environ) -> ZoneInfo:
         raise UsageError(
             f"LIFECYCLE_TIMEZONE is {name!r}, which is no IANA time zone such as Asia/Shanghai."
         ) from None
+
+
+def _engine(environ: Mapping[str, str]) -> str:
+    name = environ.get("LIFECYCLE_ENGINE", ENGINES[0])
+    if name not in ENGINES:
+        raise UsageError(f"LIFECYCLE_ENGINE is {name!r}: it can be {' or '.join(ENGINES)}.")
+    return name
 
 
 def _number(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -18,6 +18,7 @@ HOMES = {
     "psycopg": {"lifecycle/adapters", "benchmarks"},
     "deltalake": {"lifecycle/adapters"},
     "duckdb": {"lifecycle/adapters"},
+    "pyspark": {"lifecycle/adapters"},
     "apprise": {"lifecycle/adapters"},
     "alembic": {"lifecycle/adapters", "migrations"},
     "jgo": {"lifecycle/platform"},

@@ -18,6 +18,9 @@ from lifecycle.clients.facts import Facts
 from lifecycle.events.fields import ClientType, Purpose
 
 SOURCES_MAX = 20
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_HALF_DIGIT = 1e-6
+_HALF_FLOAT = 4e-16
 
 Figures = Mapping[str, Parameter]
 Derive = Callable[[Facts, Figures], ir.Table]
@@ -105,9 +108,11 @@ def attribute(
 def evidence(facts: ir.Table, where: Any = None) -> dict[str, Any]:
     """Columns `sources` and `source_time` of a group: up to twenty of its newest facts, in a stable
     order, and when the newest became true."""
-    newest = [facts.time.desc(), facts.event_id]
+    # Spark collects in no order of ours, so that the facts are sorted once they are collected.
+    age = ibis.literal(_EPOCH).delta(facts.time, unit="microsecond")
+    newest_first = ibis.struct({"age": age, "event_id": facts.event_id}).collect(where=where).sort()
     return {
-        "sources": facts.event_id.collect(where=where, order_by=newest)[:SOURCES_MAX],
+        "sources": newest_first[:SOURCES_MAX].map(lambda fact: fact["event_id"]),
         "source_time": facts.time.max(where=where),
     }
 
@@ -134,6 +139,17 @@ def foremost(facts: ir.Table, group: str, *order: str | ir.Deferred) -> ir.Table
     """The first fact of each group in an order; of equal ones the same one, however they arrived."""
     window = ibis.window(group_by=group, order_by=[*order, _.event_id])
     return facts.mutate(rank=ibis.row_number().over(window)).filter(_.rank == 0)
+
+
+def rounded(value: ir.NumericValue, decimals: int) -> ir.DecimalValue:
+    """A number to some decimals, halves away from zero, as decimal(38, decimals).
+
+    Engines add floats in different orders, and some round their binary value, some the digits they
+    print. A millionth of the last digit, and twice what a float is exact to, make it one result.
+    """
+    nudge = value.abs() * _HALF_FLOAT + _HALF_DIGIT / 10**decimals
+    nudged = value + ibis.ifelse(value < 0, -nudge, nudge)
+    return nudged.round(decimals).cast(f"decimal(38, {decimals})")
 
 
 def closed_months(business_date: dt.date, months: int) -> tuple[dt.date, dt.date]:

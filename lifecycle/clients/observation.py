@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import msgspec
 from ibis import _
 
-from lifecycle.clients.attribute import Figures, latest
+from lifecycle.clients.attribute import Figures, latest, rounded
 from lifecycle.clients.facts import Facts
 from lifecycle.clients.lifecycle import Observation
 
@@ -74,7 +74,7 @@ def observations(facts: Facts, figures: Figures) -> ir.Table:
     full = joined.mutate(
         **{name: ibis.coalesce(joined[name], value) for name, value in defaults.items()},
         kyc_complete=ibis.coalesce(joined.reviewed, False) | no_kyc,
-        transfer_out_share=ibis.ifelse(share > SHARE_MAX, SHARE_MAX, share).cast(SHARE),
+        transfer_out_share=rounded(ibis.ifelse(share > SHARE_MAX, SHARE_MAX, share), 4).cast(SHARE),
         churn_pd=ibis.null(SHARE),
     )
     return full.select("client_id", *Observation.__struct_fields__)
@@ -259,7 +259,9 @@ def _deposits(facts: Facts, figures: Figures) -> ir.Table:
         "aum_180d": (facts.since(180), end),
         "aum_former_12m": (former_end - dt.timedelta(days=YEAR), former_end),
     }
-    means = {name: _mean(spans, *window).round(2).cast(MONEY) for name, window in windows.items()}
+    means = {
+        name: rounded(_mean(spans, *window), 2).cast(MONEY) for name, window in windows.items()
+    }
     before = spans.total.sum(
         where=(spans.start < facts.since(30)) & (spans.until >= facts.since(30))
     )

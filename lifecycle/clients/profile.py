@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis import _
 
-from lifecycle.clients.attribute import Attribute, Figures
+from lifecycle.clients.attribute import Attribute, Figures, rounded
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.facts import Facts
@@ -98,4 +98,4 @@ def _rows(clients: ir.Table, attribute: Attribute, facts: Facts, figures: Figure
 def _text(value: ir.Value, decimals: int | None) -> ir.Value:
     if decimals is None:
         return value.cast("string")
-    return value.round(decimals).cast(f"decimal(38, {decimals})").cast("string")
+    return rounded(value, decimals).cast("string")

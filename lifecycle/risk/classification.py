@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from lifecycle.clients.attribute import Figures
+from lifecycle.clients.attribute import Figures, foremost, latest
 from lifecycle.clients.facts import Facts
 
 DISBURSED = "bank.credit.disbursed.v1"
@@ -30,17 +30,13 @@ def facilities(facts: Facts, figures: Figures) -> ir.Table:
 
 def _facilities(facts: Facts, figures: Figures) -> ir.Table:
     paid = facts.table(MADE).group_by("facility_id").agg(paid=_.amount.sum())
+    disbursed = facts.table(DISBURSED).anti_join(facts.table(SETTLED), "facility_id")
+    newest = latest(disbursed, "facility_id").select("facility_id", *_EVIDENCE)
     lent = (
-        facts
-        .table(DISBURSED)
-        .anti_join(facts.table(SETTLED), "facility_id")
+        disbursed
         .group_by("facility_id")
-        .agg(
-            client_id=_.client_id.max(),
-            currency=_.currency.max(),
-            lent=_.amount.sum(),
-            **_evidence(_.time),
-        )
+        .agg(client_id=_.client_id.max(), currency=_.currency.max(), lent=_.amount.sum())
+        .join(newest, "facility_id")
     )
     joined = (
         lent
@@ -83,7 +79,7 @@ def _oldest_unpaid(facts: Facts, figures: Figures, paid: ir.Table) -> ir.Table:
         .over(
             ibis.window(
                 group_by=due.facility_id,
-                order_by=[due.due_date, due.instalment_no],
+                order_by=[due.due_date, due.instalment_no, due.event_id],
                 preceding=None,
                 following=0,
             )
@@ -94,8 +90,9 @@ def _oldest_unpaid(facts: Facts, figures: Figures, paid: ir.Table) -> ir.Table:
     unpaid = owed.filter(
         owed.running > ibis.coalesce(owed.paid.cast("decimal(38,4)"), zero) + materiality
     )
-    renamed = {f"unpaid_{name}": unpaid[name].argmin(unpaid.due_date) for name in _EVIDENCE}
-    return unpaid.group_by("facility_id").agg(due_date=unpaid.due_date.min(), **renamed)
+    oldest = foremost(unpaid, "facility_id", _.due_date, _.instalment_no)
+    renamed = {f"unpaid_{name}": name for name in _EVIDENCE}
+    return oldest.select("facility_id", "due_date", **renamed)
 
 
 def _missed(facts: Facts, figures: Figures) -> ir.Table:
@@ -129,7 +126,3 @@ def _classified(measured: ir.Table, figures: Figures) -> ir.Table:
         else_="NONE",
     )
     return measured.mutate(tier=tier, stage=stage.cast("int64"), trigger=trigger)
-
-
-def _evidence(newest_by: ir.Value) -> dict[str, ir.Value]:
-    return {name: getattr(_, name).argmax(newest_by) for name in _EVIDENCE}

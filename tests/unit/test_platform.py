@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from lifecycle import settings
 from lifecycle.errors import UsageError
 from lifecycle.platform import address, broker
 from lifecycle.platform.control import _changes, _ports_free
-from lifecycle.platform.jars import read_lock
+from lifecycle.platform.jars import java_home, read_lock
 from lifecycle.platform.parts import environment, layout, with_dependencies
 
 PARTS = tuple(layout().values())
@@ -94,6 +95,19 @@ def test_an_empty_home_is_the_usual_one() -> None:
     assert settings.load({"LIFECYCLE_HOME": ""}).home == Path(".lifecycle").absolute()
 
 
+def test_duckdb_is_the_engine_when_nothing_else_is_said(tmp_path: Path) -> None:
+    home = {"LIFECYCLE_HOME": str(tmp_path)}
+    assert settings.load(home).engine == "duckdb"
+    spark = home | {"LIFECYCLE_ENGINE": "spark"}
+    assert settings.load(spark).spark_master == "local[*]"
+    assert settings.load(spark | {"LIFECYCLE_SPARK_MASTER": "k8s://h"}).spark_master == "k8s://h"
+
+
+def test_an_unknown_engine_is_named() -> None:
+    with pytest.raises(UsageError, match="'flink': it can be duckdb or spark"):
+        settings.load({"LIFECYCLE_ENGINE": "flink"})
+
+
 def test_three_brokers_know_each_other_and_stay_three(tmp_path: Path) -> None:
     made = address.create(tmp_path, brokers=3, consumers=2)
     again = address.create(tmp_path)
@@ -140,6 +154,14 @@ def test_every_process_is_marked_with_its_platform(tmp_path: Path) -> None:
 def test_a_cluster_id_never_looks_like_an_option(tmp_path: Path) -> None:
     made = replace(address.create(tmp_path), instance="fb" + "0" * 30)
     assert broker.cluster_id(made) == "A" + "w" + "A" * 20
+
+
+def test_the_launcher_of_spark_leaves_out_the_module_the_jre_lacks(tmp_path: Path) -> None:
+    launcher = java_home(tmp_path) / "bin" / "java"
+    options = ["--add-modules=jdk.incubator.vector", "-Done=a b", "-XshowSettings:properties"]
+    shown = subprocess.run([launcher, *options, "-version"], capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert "one = a b" in shown.stderr
 
 
 def test_the_lock_names_every_jar_with_a_sha256() -> None:

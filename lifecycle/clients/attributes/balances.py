@@ -135,7 +135,9 @@ def overdraft_days_90d(facts: Facts, figures: Figures) -> ir.Table:
     each = spans(facts, window)
     below = each.balance < 0
     sources = each.group_by(client_id="client").agg(
-        sources=ibis.coalesce(evidence(each, below)["sources"], evidence(each)["sources"][:1]),
+        sources=ibis.ifelse(
+            below.any(), evidence(each, below)["sources"], evidence(each)["sources"][:1]
+        ),
         source_time=each.time.max(),
     )
     return counts.join(sources, "client_id")

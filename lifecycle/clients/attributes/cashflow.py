@@ -14,6 +14,7 @@ from lifecycle.clients.attribute import (
     evidence,
     foremost,
     quotient,
+    rounded,
 )
 from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.attributes.income import full_months
@@ -164,7 +165,7 @@ def currency_exposure(facts: Facts, figures: Figures) -> ir.Table:
     foreign = entries.join(home, "client").filter(_.currency != _.home)
     signed = ibis.ifelse(foreign.credit_debit_indicator == "DBIT", -1.0, 1.0) * foreign.number
     nets = foreign.mutate(signed=signed).group_by(["client", "currency"]).agg(net=_.signed.sum())
-    word = nets.currency + ":" + nets.net.round(2).cast("decimal(38,2)").cast("string")
+    word = nets.currency + ":" + rounded(nets.net, 2).cast("string")
     texts = (
         nets
         .mutate(word=word)

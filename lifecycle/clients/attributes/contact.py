@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from lifecycle.clients.attribute import Figures, attribute, counted, evidence, words
+from lifecycle.clients.attribute import Figures, attribute, counted, evidence, rounded, words
 from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.facts import Facts
 
@@ -22,7 +22,7 @@ def channel_mix(facts: Facts, figures: Figures) -> ir.Table:
     contacts = _contacts(facts, figures)
     each = contacts.group_by(["client", "channel"]).agg(n=_.count())
     share = each.n / each.n.sum().over(ibis.window(group_by="client"))
-    word = each.channel + ":" + share.round(4).cast("decimal(6,4)").cast("string")
+    word = each.channel + ":" + rounded(share, 4).cast("string")
     texts = each.mutate(word=word)
     named = texts.group_by(client_id="client").agg(value=words(texts))
     return named.join(contacts.group_by(client_id="client").agg(**evidence(contacts)), "client_id")

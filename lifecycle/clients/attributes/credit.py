@@ -173,7 +173,7 @@ def _lateness(facts: Facts) -> ir.Table:
         running=due.total
         .cast("float64")
         .sum()
-        .over(_running(due.facility_id, [due.due_date, due.instalment_no]))
+        .over(_running(due.facility_id, [due.due_date, due.instalment_no, due.event_id]))
     )
     paid = made.select(
         facility="facility_id",

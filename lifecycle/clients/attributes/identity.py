@@ -117,7 +117,8 @@ def dependants_ages(facts: Facts, figures: Figures) -> ir.Table:
     ages = said.dependants.map(
         lambda person: ibis.literal(facts.business_date.year) - person["birth_year"]
     )
-    return of_one(said, ages.sort().map(lambda years: years.cast("string")).join(","))
+    listed = ages.sort().map(lambda years: years.cast("string")).join(",")
+    return of_one(said, ibis.ifelse(ages.length() == 0, "", listed))
 
 
 @attribute("PASS or FAIL", ages="identity", decimals=None)

@@ -14,6 +14,7 @@ from lifecycle.clients.attribute import (
     foremost,
     latest,
     of_one,
+    rounded,
     words,
 )
 from lifecycle.clients.entries import CLOSED, OPENED, snapshot_balances
@@ -76,7 +77,7 @@ def has_second_person(facts: Facts, figures: Figures) -> ir.Table:
 def asset_class_weights(facts: Facts, figures: Figures) -> ir.Table:
     """The share of each asset class in what the client has."""
     weights = _weights(facts, figures)
-    word = weights.word + ":" + weights.weight.round(4).cast("decimal(6,4)").cast("string")
+    word = weights.word + ":" + rounded(weights.weight, 4).cast("string")
     texts = (
         weights.mutate(text=word).group_by("client_id").agg(value=_.text.collect().sort().join(";"))
     )

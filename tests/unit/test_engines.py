@@ -1,0 +1,79 @@
+"""One expression, two engines: everything a night computes compiles for both of them.
+
+Nothing runs here; tests/integration/test_spark.py holds that the rows are equal.
+"""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+import pytest
+
+from lifecycle.adapters.lake import event_schema
+from lifecycle.alerts.rules import RuleSet
+from lifecycle.clients.attribute import rounded
+from lifecycle.clients.attributes import ATTRIBUTES
+from lifecycle.clients.facts import Facts
+from tests.lakes import ZONE
+from tests.products import DAY, PRODUCTS, Side
+
+DIALECTS = (ibis.duckdb, ibis.pyspark)
+
+
+class Catalogue:
+    """An engine of tables that have a schema and no rows."""
+
+    def table(self, event_type: str) -> ir.Table:
+        return ibis.table(event_schema(event_type), event_type)
+
+    def keep(self, expression: ir.Table) -> ir.Table:
+        for dialect in DIALECTS:
+            dialect.compile(expression)
+        return ibis.table(expression.schema(), "kept")
+
+
+@pytest.fixture
+def facts() -> Facts:
+    return Facts(Catalogue(), DAY, ZONE, frozenset({7}))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_every_attribute_compiles(name: str, dialect, facts: Facts, rule_set: RuleSet) -> None:
+    derived = ATTRIBUTES[name].derive(facts, rule_set.parameters)
+    assert "SELECT" in dialect.compile(derived)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_every_product_compiles(product: str, dialect, facts: Facts, rule_set: RuleSet) -> None:
+    side = Side(Catalogue(), facts, {"C1": frozenset()}, rule_set)
+    assert "SELECT" in dialect.compile(PRODUCTS[product].build(side))
+
+
+ROUNDED = [
+    (2.675, 2, "2.68"),
+    (-2.675, 2, "-2.68"),
+    (1.005, 2, "1.01"),
+    (0.1 + 0.2, 1, "0.3"),
+    (1.0049, 2, "1.00"),
+    (-0.004, 2, "0.00"),
+    (2.5, 0, "3"),
+    (0.00005, 4, "0.0001"),
+    (123456789.235, 2, "123456789.24"),
+    (98765432109.125, 2, "98765432109.13"),
+    (98765432109.12, 2, "98765432109.12"),
+    (9_999_999_999_999.99, 2, "9999999999999.99"),
+]
+
+
+@pytest.mark.parametrize(("value", "decimals", "text"), ROUNDED)
+def test_halves_go_away_from_zero_whatever_floats_make_of_them(
+    value: float, decimals: int, text: str
+) -> None:
+    one = rounded(ibis.literal(value), decimals).cast("string").name("text")
+    assert ibis.duckdb.connect().execute(one) == text
+
+
+def test_nothing_rounds_to_nothing() -> None:
+    assert ibis.duckdb.connect().to_pyarrow(rounded(ibis.null("float64"), 2)).as_py() is None
