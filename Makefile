@@ -4,7 +4,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 
-.PHONY: help install demo up down test check types chaos engines schemas
+.PHONY: help install demo up down test check types chaos engines schemas spark
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -32,8 +32,13 @@ chaos: install ## Inject every fault at full size (hours) and write the table in
 	LIFECYCLE_CHAOS_EVENTS=$${LIFECYCLE_CHAOS_EVENTS:-100000} LIFECYCLE_CHAOS_REPORT=1 \
 		$(RUN) pytest -m chaos --timeout 3600 tests/chaos
 
+SPARK := $(UV) run --frozen --isolated --all-groups --extra spark
+
+spark: install ## Hold the bulk work of a night on a Spark cluster against DuckDB (installs pyspark apart)
+	$(SPARK) pytest tests/unit/test_engines.py tests/integration/test_spark.py
+
 engines: install ## Hold a million postings against both bulk engines (half an hour)
-	$(RUN) pytest -m slow tests/integration/test_spark_at_size.py
+	$(SPARK) pytest -m slow tests/integration/test_spark_at_size.py
 
 check: install ## Lint, types, generated files
 	$(RUN) ruff check .

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,18 @@ from lifecycle.alerts.rules import RuleSet, load_rules
 from lifecycle.settings import ROOT, Settings
 
 BERKA = Path(os.environ.get("BERKA_DIR", ROOT.parent / "shared" / "data" / "berka"))
+
+# What needs Spark runs with `make spark`, which installs it apart: Great Expectations would load it into
+# every process of the other tests.
+collect_ignore = (
+    []
+    if find_spec("pyspark")
+    else [
+        "integration/test_spark.py",
+        "integration/test_spark_at_size.py",
+        "unit/test_engines.py",
+    ]
+)
 
 needs_berka = pytest.mark.skipif(
     not (BERKA / "account.asc").exists(),
