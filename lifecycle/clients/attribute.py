@@ -145,9 +145,11 @@ def rounded(value: ir.NumericValue, decimals: int) -> ir.DecimalValue:
     """A number to some decimals, halves away from zero, as decimal(38, decimals).
 
     Engines add floats in different orders, and some round their binary value, some the digits they
-    print. A millionth of the last digit, and twice what a float is exact to, make it one result.
+    print. A millionth of the last digit, and twice what a float is exact to, make it one result; a
+    tenth of the digit at most, as large floats are not exact to it.
     """
-    nudge = value.abs() * _HALF_FLOAT + _HALF_DIGIT / 10**decimals
+    digit = 10.0**-decimals
+    nudge = ibis.least(value.abs() * _HALF_FLOAT + _HALF_DIGIT * digit, digit / 10)
     nudged = value + ibis.ifelse(value < 0, -nudge, nudge)
     return nudged.round(decimals).cast(f"decimal(38, {decimals})")
 
