@@ -208,7 +208,7 @@ def test_a_past_profile_is_read_under_the_consents_of_today(one_night: Settings)
 
 def test_the_ledger_is_shown_with_its_evidence(one_night: Settings) -> None:
     take_in(one_night, outgoing(withdrawn(DAY + dt.timedelta(days=1)), sequence=6))
-    environment = {**os.environ, "LIFECYCLE_HOME": str(one_night.home)}
+    environment = {**os.environ, "LIFECYCLE_HOME": str(one_night.home), "COLUMNS": "160"}
 
     def consent(*arguments: str) -> Any:
         command = [sys.executable, "-m", "lifecycle.cli", "consent", "C1", *arguments]

@@ -399,7 +399,7 @@ def _serve(configured: Settings) -> None:
     query(
         configured,
         "INSERT INTO client_profile VALUES ('C1', 'age', '40', 'years', '2026-03-01', now(), '1', "
-        "'RISK', 1, NULL, '{}') RETURNING 1",
+        "'P1_SERVICE', 1, NULL, '{}') RETURNING 1",
     )
     query(
         configured,
