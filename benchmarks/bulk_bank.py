@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
-from deltalake import write_deltalake
 
-from lifecycle.adapters.lake import ENVELOPE, event_schema
+from lifecycle import app
 
 FIRST_DAY = dt.date(2021, 1, 1)
 POSTINGS_A_YEAR = 50
@@ -106,7 +104,7 @@ def make(folder: Path, clients: int, days: int, note: Callable[[str], None]) -> 
     connection.execute(_BALANCES)
     note("postings made")
     for name, query in _once(connection, days):
-        _write(folder, name, query)
+        app.append_table_to_lake(folder, name, query.to_arrow_table())
     _nightly(connection, folder, days, note)
     (count,) = connection.execute("select count(*) from postings").fetchone() or (0,)
     return int(count)
@@ -119,7 +117,8 @@ def _nightly(
     for lived in range(days):
         day = FIRST_DAY + dt.timedelta(days=lived)
         for name, text in ((POSTED, _POSTED), (SNAPSHOT, _SNAPSHOTS)):
-            _write(folder, name, connection.sql(text.format(day=day)))
+            rows = connection.sql(text.format(day=day)).to_arrow_table()
+            app.append_table_to_lake(folder, name, rows)
         if lived % 100 == 0:
             note(f"sealed up to {day}")
 
@@ -241,18 +240,3 @@ def _once(
     }
     for name, text in texts.items():
         yield name, connection.sql(text)
-
-
-def _write(folder: Path, name: str, query: duckdb.DuckDBPyRelation) -> None:
-    """Append a query's rows to an event table; columns it does not give are null."""
-    schema = event_schema(name)
-    made = query.to_arrow_table()
-    columns = [
-        made[field.name].cast(field.type)
-        if field.name in made.column_names
-        else pa.nulls(made.num_rows, field.type)
-        for field in schema
-    ]
-    assert set(made.column_names) <= set(schema.names), set(made.column_names) - set(schema.names)
-    assert set(ENVELOPE) <= set(made.column_names)
-    write_deltalake(str(folder / name), pa.table(columns, schema=schema), mode="append")

@@ -20,6 +20,8 @@ from lifecycle.errors import AnswerIsNo, Fenced, NotRunning, UsageError
 from lifecycle.settings import ROOT, Settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from consumers.publish import Published
     from lifecycle.adapters.alert_store import AlertStore
     from lifecycle.adapters.lake import Lake
@@ -1014,6 +1016,13 @@ def append_to_lake(folder: Path, facts: Sequence[tuple[int, Event]], version: in
     from lifecycle.adapters.lake import Lake
 
     Lake(folder).append(facts, seal_id=0, version=version)
+
+
+def append_table_to_lake(folder: Path, event_type: str, rows: pa.Table) -> None:
+    """Append rows of a type as they stand to such a lake; columns they lack are null."""
+    from lifecycle.adapters.lake import Lake
+
+    Lake(folder).append_table(event_type, rows)
 
 
 def engine_over_lake(folder: Path) -> AbstractContextManager[Engine]:

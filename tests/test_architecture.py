@@ -16,7 +16,7 @@ HOMES = {
     "great_expectations": {"expectations", "benchmarks/ingest_job"},
     "pandas": {"expectations", "benchmarks/ingest_job"},
     "psycopg": {"lifecycle/adapters", "benchmarks"},
-    "deltalake": {"lifecycle/adapters", "benchmarks"},
+    "deltalake": {"lifecycle/adapters"},
     "duckdb": {"lifecycle/adapters", "benchmarks"},
     "pyspark": {"lifecycle/adapters"},
     "apprise": {"lifecycle/adapters"},

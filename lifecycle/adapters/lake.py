@@ -70,6 +70,21 @@ class Lake:
                     commit_properties=_once(name, version),
                 )
 
+    def append_table(self, event_type: str, rows: pa.Table) -> None:
+        """Append rows of a type as they stand; columns they lack are null. Raises ValueError for
+        columns the type has not."""
+        schema = event_schema(event_type)
+        if foreign := set(rows.column_names) - set(schema.names):
+            raise ValueError(f"{event_type} has no {', '.join(sorted(foreign))}.")
+        columns = [
+            rows[field.name].cast(field.type)
+            if field.name in rows.column_names
+            else pa.nulls(rows.num_rows, field.type)
+            for field in schema
+        ]
+        table = pa.table(columns, schema=schema)
+        write_deltalake(str(self._path / event_type), table, mode="append")
+
     def replace(self, name: str, rows: pa.Table, as_of: dt.date) -> None:
         """Make a product hold exactly these rows for `as_of`; other days stay as they are."""
         path = str(self._path / name)
