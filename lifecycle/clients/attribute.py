@@ -108,13 +108,17 @@ def attribute(
 def evidence(facts: ir.Table, where: Any = None) -> dict[str, Any]:
     """Columns `sources` and `source_time` of a group: up to twenty of its newest facts, in a stable
     order, and when the newest became true."""
-    # Spark collects in no order of ours, so that the facts are sorted once they are collected.
-    age = ibis.literal(_EPOCH).delta(facts.time, unit="microsecond")
-    newest_first = ibis.struct({"age": age, "event_id": facts.event_id}).collect(where=where).sort()
     return {
-        "sources": newest_first[:SOURCES_MAX].map(lambda fact: fact["event_id"]),
+        "sources": newest_first(facts, where)[:SOURCES_MAX].map(lambda fact: fact["event_id"]),
         "source_time": facts.time.max(where=where),
     }
+
+
+def newest_first(facts: ir.Table, where: Any = None) -> ir.ArrayValue:
+    """The facts of a group as structs (age, event_id), the newest first."""
+    # Spark collects in no order of ours, so that the facts are sorted once they are collected.
+    age = ibis.literal(_EPOCH).delta(facts.time, unit="microsecond")
+    return ibis.struct({"age": age, "event_id": facts.event_id}).collect(where=where).sort()
 
 
 def of_one(facts: ir.Table, value: ir.Value) -> ir.Table:

@@ -13,8 +13,9 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from lifecycle.clients.attribute import Figures, foremost
+from lifecycle.clients.attribute import Figures, foremost, latest
 from lifecycle.clients.facts import Facts
+from lifecycle.errors import UsageError
 
 POSTED = "bank.account.transaction_posted.v1"
 REVERSED = "bank.account.transaction_reversed.v1"
@@ -23,24 +24,62 @@ CLOSED = "bank.account.closed.v1"
 SNAPSHOT = "bank.account.balance_snapshot.v1"
 
 
-def customer_entries(facts: Facts, figures: Figures) -> ir.Table:
-    """Booked entries a customer or a payer made: no interest, fees, penalties, reversals, nor money
-    between the client's own accounts."""
-    days = int(figures["own_transfer_days"].value)
-    return facts.once(
+def customer_entries(facts: Facts, figures: Figures, first: dt.date) -> ir.Table:
+    """Booked entries from a business date on that a customer or a payer made: no interest, fees,
+    penalties, reversals, nor money between the client's own accounts. Raises UsageError for a date from
+    before the entries a night reads."""
+    apart, horizon = int(figures["own_transfer_days"].value), _horizon(facts, figures)
+    if first < horizon + dt.timedelta(days=apart):
+        raise UsageError(
+            f"An attribute asks for the entries since {first}, and a night of {facts.business_date} "
+            f"reads those since {horizon}: raise entries_days in rules/profile.yaml."
+        )
+    entries = facts.once(
         "customer_entries",
-        lambda: _without_own_transfers(booked(facts).filter(_.initiator != "BANK"), facts, days),
+        lambda: _without_own_transfers(
+            booked(facts, figures).filter(_.initiator != "BANK"), facts, apart
+        ),
+    )
+    return entries.filter(_.business_date >= first)
+
+
+def income_entries(facts: Facts, figures: Figures) -> ir.Table:
+    """Entries of all times that say they are salary or pension, own transfers left out. There are few,
+    so that reading them from the whole log costs little."""
+    purposes, apart = figures["income_purposes"].value, int(figures["own_transfer_days"].value)
+
+    def found() -> ir.Table:
+        paid = facts.table(POSTED).filter(_.purpose.isin(list(purposes)))
+        return _without_own_transfers(
+            _booked(paid, facts).filter(_.initiator != "BANK"), facts, apart
+        )
+
+    return facts.once("income_entries", found)
+
+
+def booked(facts: Facts, figures: Figures) -> ir.Table:
+    """Booked entries of the window a night reads that stand: no reversal, and nothing that was
+    reversed. `number` is the amount as a float, `partner` who is on the other side, `category` the kind
+    of merchant."""
+    horizon = _horizon(facts, figures)
+    return facts.once(
+        "booked",
+        lambda: _booked(facts.table(POSTED).filter(_.business_date >= horizon), facts),
     )
 
 
-def booked(facts: Facts) -> ir.Table:
-    """Booked entries that stand: no reversal, and nothing that was reversed. `number` is the amount
-    as a float, `partner` who is on the other side, `category` the kind of merchant."""
-    return facts.once("booked", lambda: _booked(facts))
+def all_booked(facts: Facts) -> ir.Table:
+    """The same of all times: for who needs few of their rows or columns."""
+    return _booked(facts.table(POSTED), facts)
 
 
-def _booked(facts: Facts) -> ir.Table:
-    posted, reversed_ = facts.table(POSTED), facts.table(REVERSED)
+def _horizon(facts: Facts, figures: Figures) -> dt.date:
+    """The first business date whose entries a night reads: what is older costs it nothing."""
+    return facts.since(int(figures["entries_days"].value))
+
+
+def _booked(posted: ir.Table, facts: Facts) -> ir.Table:
+    reversed_ = facts.table(REVERSED)
     standing = posted.filter(posted.status == "BOOK", ~posted.reversal)
     cancelled = [
         standing.account_id == reversed_.account_id,
@@ -75,9 +114,7 @@ def flows(facts: Facts, figures: Figures, first: dt.date, end: dt.date) -> ir.Ta
     money that goes into products or comes back from them."""
     borrowed = list(figures["flow_excluded_credit_purposes"].value)
     invested = list(figures["flow_excluded_purposes"].value)
-    entries = customer_entries(facts, figures).filter(
-        _.business_date >= first, _.business_date < end
-    )
+    entries = customer_entries(facts, figures, first).filter(_.business_date < end)
     lent = (entries.credit_debit_indicator == "CRDT") & entries.purpose.isin(borrowed)
     moved = entries.purpose.isin(invested)
     return entries.filter(~(lent | moved).fill_null(False))
@@ -115,12 +152,13 @@ def spans(facts: Facts, days: int) -> ir.Table:
     """Closing balances within the last `days` as spans of unchanged balance, none of which outlasts its
     account: (client, account_id, event_id, time, balance, start, until, days), both signs, `until`
     excluded."""
-    return facts.once(f"spans_{days}", lambda: _spans(facts, days))
+    return facts.once(f"spans_{days}", lambda: spans_of(balances(facts, days), facts, days))
 
 
-def _spans(facts: Facts, days: int) -> ir.Table:
+def spans_of(snapshots: ir.Table, facts: Facts, days: int) -> ir.Table:
+    """The same of closing balances as `closing_balances` gives them."""
     closed = facts.table(CLOSED).group_by("account_id").agg(closed_date=_.closed_date.min())
-    snapshots = snapshot_balances(facts).left_join(closed, "account_id").drop("account_id_right")
+    snapshots = snapshots.left_join(closed, "account_id").drop("account_id_right")
     followed = ibis.coalesce(
         snapshots.business_date.lead().over(
             ibis.window(group_by=snapshots.account_id, order_by=snapshots.business_date)
@@ -166,24 +204,37 @@ def account_days(facts: Facts, days: int) -> ir.Table:
     return unfolded.mutate(day=day.cast("date"))
 
 
-def snapshot_balances(facts: Facts) -> ir.Table:
-    """Closing booked balances with `balance`, below zero when overdrawn; the newest of a day."""
-    return facts.once("snapshot_balances", lambda: _snapshot_balances(facts))
+def balances(facts: Facts, days: int) -> ir.Table:
+    """Closing booked balances of the last `days`, and the newest one from before of every account."""
+    return facts.once(
+        f"balances_{days}", lambda: closing_balances(facts.table(SNAPSHOT), facts, days)
+    )
 
 
-def _snapshot_balances(facts: Facts) -> ir.Table:
-    snapshots = facts.table(SNAPSHOT).filter(_.balance_type == "CLBD")
-    sign = ibis.ifelse(snapshots.credit_debit_indicator == "DBIT", -1.0, 1.0)
-    newest = ibis.window(
-        group_by=["account_id", "business_date"],
-        order_by=[ibis.desc("time"), ibis.desc("position")],
-    )
-    return (
-        snapshots
-        .mutate(balance=snapshots.amount.cast("float64") * sign, nth=ibis.row_number().over(newest))
-        .filter(_.nth == 0)
-        .select("client", "account_id", "business_date", "event_id", "time", "balance")
-    )
+def closing_balances(snapshots: ir.Table, facts: Facts, days: int) -> ir.Table:
+    """The rows of `closing_snapshots` with `balance`, below zero when overdrawn."""
+    each = closing_snapshots(snapshots, facts, days)
+    sign = ibis.ifelse(each.credit_debit_indicator == "DBIT", -1.0, 1.0)
+    balance = each.amount.cast("float64") * sign
+    return each.mutate(balance=balance).drop("amount", "credit_debit_indicator")
+
+
+def closing_snapshots(snapshots: ir.Table, facts: Facts, days: int) -> ir.Table:
+    """(client, account_id, business_date, event_id, time, amount, credit_debit_indicator) of closing
+    booked balances of the last `days`, the newest of a day, and the newest one from before of every
+    account, which is the balance the window begins with."""
+    closing = snapshots.filter(_.balance_type == "CLBD")
+    first = facts.since(days)
+    within = latest(closing.filter(_.business_date >= first), "account_id", "business_date")
+    # The log before a window is long: an aggregate, not a window function.
+    before = closing.filter(_.business_date < first)
+    columns = ("business_date", "time", "position", "client", "event_id", "amount")
+    names = (*columns, "credit_debit_indicator")
+    row = ibis.struct({name: before[name] for name in names})
+    newest = before.group_by("account_id").agg(row=row.max())
+    carried = newest.select("account_id", **{name: newest.row[name] for name in names})
+    wanted = [name for name in ("account_id", *names) if name != "position"]
+    return within.select(wanted).union(carried.select(wanted))
 
 
 def _without_own_transfers(entries: ir.Table, facts: Facts, days: int) -> ir.Table:

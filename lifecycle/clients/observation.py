@@ -16,6 +16,7 @@ import msgspec
 from ibis import _
 
 from lifecycle.clients.attribute import Figures, latest, rounded
+from lifecycle.clients.entries import closing_snapshots
 from lifecycle.clients.facts import Facts
 from lifecycle.clients.lifecycle import Observation
 
@@ -300,7 +301,7 @@ def _changes(facts: Facts, figures: Figures) -> ir.Table:
     """(client_id, start, change): by how much an account's deposit changed on a day.
 
     An account starts and ends with nothing, so that a mean covers it from its opening and a balance
-    is not carried past its closing. An overdraft is no deposit, and accounts from before the client
+    is not carried past its closing. What changed before the longest window counts as one change. An overdraft is no deposit, and accounts from before the client
     came back do not count.
     """
     every = _opened_and_closed(facts).join(_relation(facts), "client_id")
@@ -308,8 +309,8 @@ def _changes(facts: Facts, figures: Figures) -> ir.Table:
         _.account_type.isin(list(figures["deposit_account_types"].value)),
         _.opened_date >= _.began,
     ).drop("began")
-    snapshots = facts.table(SNAPSHOT).filter(_.balance_type == "CLBD")
-    balances = latest(snapshots, "account_id", "business_date").select(
+    days = int(figures["churned_silent_days"].value) + YEAR
+    balances = closing_snapshots(facts.table(SNAPSHOT), facts, days + 1).select(
         "account_id",
         start=_.business_date,
         balance=ibis.ifelse(_.credit_debit_indicator == "CRDT", _.amount.cast(EXACT), _nothing()),

@@ -20,8 +20,8 @@ from lifecycle.clients.attributes.products import holdings, newest_balances
 from lifecycle.clients.entries import (
     POSTED,
     account_days,
+    balances,
     daily_balances,
-    snapshot_balances,
     spans,
 )
 from lifecycle.clients.facts import Facts
@@ -30,7 +30,9 @@ from lifecycle.clients.facts import Facts
 @attribute("currency", ages="balances", decimals=2, purposes=("P2_PROFILE",))
 def aum(facts: Facts, figures: Figures) -> ir.Table:
     """Assets under management: balances of open accounts, and products held at what was paid."""
-    own = newest_balances(facts).select("event_id", "time", client_id="client", amount="balance")
+    own = newest_balances(facts, figures).select(
+        "event_id", "time", client_id="client", amount="balance"
+    )
     held = holdings(facts).select("client_id", "amount", "event_id", "time")
     parts = own.union(held)
     return parts.group_by("client_id").agg(value=_.amount.sum(), **evidence(parts))
@@ -58,7 +60,8 @@ def balance_snapshot_gap(facts: Facts, figures: Figures) -> ir.Table:
         order_by=[ibis.desc("time"), ibis.desc("position")],
     )
     last = entries.mutate(nth=ibis.row_number().over(newest)).filter(_.nth == 0)
-    closing = snapshot_balances(facts).select("account_id", "business_date", closed="balance")
+    known = balances(facts, int(figures["balance_days"].value))
+    closing = known.select("account_id", "business_date", closed="balance")
     both = last.join(closing, ["account_id", "business_date"])
     return _largest(both.mutate(gap=(both.balance - both.closed).abs()))
 
@@ -100,8 +103,8 @@ def aum_trend(facts: Facts, figures: Figures) -> ir.Table:
 @attribute("currency", ages="balances", decimals=2)
 def min_balance_90d(facts: Facts, figures: Figures) -> ir.Table:
     """The lowest closing balance of the window, over the client's accounts."""
-    balances = spans(facts, int(figures["balance_days"].value))
-    lowest = foremost(balances, "client", _.balance, _.time.desc())
+    each = spans(facts, int(figures["balance_days"].value))
+    lowest = foremost(each, "client", _.balance, _.time.desc())
     return of_one(lowest, lowest.balance)
 
 
@@ -165,9 +168,9 @@ def salary_to_zero_days(facts: Facts, figures: Figures) -> ir.Table:
     )
 
 
-def own_deposits(facts: Facts) -> ir.Table:
+def own_deposits(facts: Facts, figures: Figures) -> ir.Table:
     """What is in a client's open accounts, as an attribute is derived."""
-    newest = newest_balances(facts)
+    newest = newest_balances(facts, figures)
     return newest.group_by(client_id="client").agg(value=_.balance.sum(), **evidence(newest))
 
 
@@ -197,6 +200,6 @@ def _largest(gaps: ir.Table) -> ir.Table:
 
 def _sourced(values: ir.Table, facts: Facts, figures: Figures) -> ir.Table:
     """Values of daily balances with the closing balances they stem from."""
-    balances = spans(facts, int(figures["balance_days"].value))
-    sources = balances.group_by(client_id="client").agg(**evidence(balances))
+    each = spans(facts, int(figures["balance_days"].value))
+    sources = each.group_by(client_id="client").agg(**evidence(each))
     return values.join(sources, "client_id")

@@ -7,12 +7,14 @@ import ibis.expr.types as ir
 from ibis import _
 
 from lifecycle.clients.attribute import (
+    SOURCES_MAX,
     Figures,
     attribute,
     closed_months,
     counted,
     evidence,
     foremost,
+    newest_first,
     quotient,
     rounded,
 )
@@ -22,6 +24,8 @@ from lifecycle.clients.entries import OPENED, booked, customer_entries, flows, i
 from lifecycle.clients.facts import Facts
 
 _PER_MONTH = "currency/month"
+MONTHS_MAX = 12
+"""The longest window of a flow, in closed calendar months."""
 
 
 @attribute(_PER_MONTH, ages="balances", decimals=2, confidence=0.9)
@@ -128,8 +132,8 @@ def essential_outflow_monthly(facts: Facts, figures: Figures) -> ir.Table:
 def cash_share(facts: Facts, figures: Figures) -> ir.Table:
     """Cash credits as a share of all credits in the window, 0 to 1."""
     first = facts.since(int(figures["cash_days"].value))
-    credits = customer_entries(facts, figures).filter(
-        _.business_date >= first, _.credit_debit_indicator == "CRDT", _.amount > 0
+    credits = customer_entries(facts, figures, first).filter(
+        _.credit_debit_indicator == "CRDT", _.amount > 0
     )
     cash = ibis.ifelse(credits.is_cash, credits.amount, ibis.literal(0).cast(credits.amount.type()))
     return credits.group_by(client_id="client").agg(
@@ -141,9 +145,8 @@ def cash_share(facts: Facts, figures: Figures) -> ir.Table:
 @attribute("ratio", ages="balances", decimals=4, confidence=0.9)
 def cross_border_share(facts: Facts, figures: Figures) -> ir.Table:
     """Cross-border entries as a share of the turnover in the window, 0 to 1."""
-    entries = customer_entries(facts, figures).filter(
-        _.business_date >= facts.since(int(figures["cash_days"].value)), _.amount > 0
-    )
+    first = facts.since(int(figures["cash_days"].value))
+    entries = customer_entries(facts, figures, first).filter(_.amount > 0)
     abroad = ibis.ifelse(entries.is_cross_border, entries.number, 0.0)
     return entries.group_by(client_id="client").agg(
         value=abroad.sum() / entries.number.sum(), **evidence(entries)
@@ -161,7 +164,9 @@ def currency_exposure(facts: Facts, figures: Figures) -> ir.Table:
     """Credits less debits of the window in currencies other than that of the first account."""
     first = foremost(facts.table(OPENED), "client", _.opened_date, _.time)
     home = first.select("client", home="currency")
-    entries = booked(facts).filter(_.business_date >= facts.since(int(figures["cash_days"].value)))
+    entries = booked(facts, figures).filter(
+        _.business_date >= facts.since(int(figures["cash_days"].value))
+    )
     foreign = entries.join(home, "client").filter(_.currency != _.home)
     signed = ibis.ifelse(foreign.credit_debit_indicator == "DBIT", -1.0, 1.0) * foreign.number
     nets = foreign.mutate(signed=signed).group_by(["client", "currency"]).agg(net=_.signed.sum())
@@ -179,9 +184,7 @@ def currency_exposure(facts: Facts, figures: Figures) -> ir.Table:
 def tuition_payments_12m(facts: Facts, figures: Figures) -> ir.Table:
     """Payments to schools within a year."""
     first = facts.since(int(figures["tuition_days"].value))
-    paid = customer_entries(facts, figures).filter(
-        _.business_date >= first, _.credit_debit_indicator == "DBIT"
-    )
+    paid = customer_entries(facts, figures, first).filter(_.credit_debit_indicator == "DBIT")
     tuition = paid.filter(paid.category.isin(list(figures["tuition_categories"].value)))
     return counted(
         facts.table(REGISTERED),
@@ -194,14 +197,32 @@ def tuition_payments_12m(facts: Facts, figures: Figures) -> ir.Table:
 def _flow(facts: Facts, figures: Figures, window: int, *sides: str) -> ir.Table:
     """Mean of the closed months that the client was there from the first day."""
     first, end = closed_months(facts.business_date, window)
-    entries = flows(facts, figures, first, end).filter(_.credit_debit_indicator.isin(sides))
     months = full_months(facts, first, end)
-    inside = entries.join(months, entries.client == months.client_id).filter(
-        _.business_date >= _.first_month
-    )
-    signed = ibis.ifelse((inside.credit_debit_indicator == "DBIT") & (len(sides) > 1), -1, 1)
-    sums = inside.group_by("client_id").agg(
-        value=(inside.amount * signed).sum().cast("float64") / inside.months.max(),
-        **evidence(inside),
+    every = facts.once("monthly_flows", lambda: _monthly_flows(facts, figures))
+    own = every.filter(_.first >= first, _.side.isin(sides))
+    signed = ibis.ifelse((own.side == "DBIT") & (len(sides) > 1), -1, 1)
+    joined = own.mutate(signed=own.total * signed).join(months, own.client == months.client_id)
+    sums = joined.group_by("client_id").agg(
+        value=_.signed.sum().cast("float64") / _.months.max(),
+        sources=_newest_ids(joined.newest.collect().flatten()),
+        source_time=_.source_time.max(),
     )
     return counted(months, sums)
+
+
+def _monthly_flows(facts: Facts, figures: Figures) -> ir.Table:
+    """(client, side, first, total, newest, source_time) of what came in and went out in each closed
+    month that begins on a `first`: the exact total, and the newest facts of the month as structs. The
+    windows of a year end with the same month, so that one look at the entries serves them all."""
+    first, end = closed_months(facts.business_date, MONTHS_MAX)
+    entries = in_whole_months(flows(facts, figures, first, end), facts)
+    month = entries.business_date.truncate("M").cast("date").name("first")
+    return entries.group_by(["client", entries.credit_debit_indicator.name("side"), month]).agg(
+        total=_.amount.sum(),
+        newest=newest_first(entries)[:SOURCES_MAX],
+        source_time=_.time.max(),
+    )
+
+
+def _newest_ids(facts: ir.ArrayValue) -> ir.ArrayValue:
+    return facts.sort()[:SOURCES_MAX].map(lambda fact: fact["event_id"])

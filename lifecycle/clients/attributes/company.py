@@ -29,7 +29,7 @@ from lifecycle.clients.attributes.cashflow import net_cashflow_6m
 from lifecycle.clients.attributes.credit import exposures
 from lifecycle.clients.attributes.identity import LINKED, REGISTERED
 from lifecycle.clients.attributes.income import full_months
-from lifecycle.clients.entries import flows, in_whole_months, spans
+from lifecycle.clients.entries import SNAPSHOT, closing_balances, flows, in_whole_months, spans_of
 from lifecycle.clients.facts import Facts
 from lifecycle.events.credit import Statement
 
@@ -42,7 +42,7 @@ _LINES = tuple(field.name for field in msgspec.structs.fields(Statement))
 def revenue_observed_12m(facts: Facts, figures: Figures) -> ir.Table:
     """Credits of the last twelve closed months, annualised where the client was there for fewer."""
     first, end = closed_months(facts.business_date, 12)
-    credits = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "CRDT")
+    credits = _flows(facts, figures, first, end).filter(_.credit_debit_indicator == "CRDT")
     months = full_months(facts, first, end)
     inside = credits.join(months, credits.client == months.client_id).filter(
         _.business_date >= _.first_month,
@@ -87,7 +87,7 @@ def payroll_regular(facts: Facts, figures: Figures) -> ir.Table:
 def payroll_headcount(facts: Facts, figures: Figures) -> ir.Table:
     """Different payees of wages in the last closed month: a proxy for the number of employees."""
     first, end = closed_months(facts.business_date, 1)
-    wages = in_whole_months(flows(facts, figures, first, end), facts).filter(
+    wages = in_whole_months(_flows(facts, figures, first, end), facts).filter(
         _.credit_debit_indicator == "DBIT",
         _.purpose.isin(list(figures["payroll_purposes"].value)),
         _.partner.notnull(),
@@ -107,7 +107,7 @@ def tax_payment_regular(facts: Facts, figures: Figures) -> ir.Table:
 def seasonality_index(facts: Facts, figures: Figures) -> ir.Table:
     """The strongest month's inflow of the last year for each unit of a mean month's: 1 is none."""
     first, end = closed_months(facts.business_date, 12)
-    credits = flows(facts, figures, first, end).filter(_.credit_debit_indicator == "CRDT")
+    credits = _flows(facts, figures, first, end).filter(_.credit_debit_indicator == "CRDT")
     whole = full_months(facts, first, end).filter(_.months == 12)
     monthly = (
         credits
@@ -272,7 +272,10 @@ def guarantees_given(facts: Facts, figures: Figures) -> ir.Table:
 def bank_balance_change(facts: Facts, figures: Figures) -> ir.Table:
     """How closing balances changed over the period of the newest statement."""
     now = _statements(facts).filter(_.nth == 0).select("client", "period_end")
-    balances = spans(facts, int(figures["statement_days"].value))
+    days = int(figures["statement_days"].value)
+    # Few clients file statements, and the window is long.
+    snapshots = facts.table(SNAPSHOT).semi_join(now, "client")
+    balances = spans_of(closing_balances(snapshots, facts, days), facts, days)
     at = balances.join(now, "client")
     end = at.filter(_.start <= _.period_end, _.until > _.period_end)
     start_day = at.period_end - ibis.interval(years=1)
@@ -290,7 +293,7 @@ def bank_balance_change(facts: Facts, figures: Figures) -> ir.Table:
 def cash_gap_forecast_90d(facts: Facts, figures: Figures) -> ir.Table:
     """What will be in the accounts in three months if the mean month of the last six goes on: below
     zero is a gap."""
-    now = own_deposits(facts)
+    now = own_deposits(facts, figures)
     monthly = net_cashflow_6m.derive(facts, figures)
     joined = now.join(monthly, "client_id", rname="{name}_flow")
     return joined.select(
@@ -299,6 +302,13 @@ def cash_gap_forecast_90d(facts: Facts, figures: Figures) -> ir.Table:
         sources=both_sources(joined.sources, joined.sources_flow),
         source_time=ibis.greatest(joined.source_time, joined.source_time_flow),
     )
+
+
+def _flows(facts: Facts, figures: Figures, first: dt.date, end: dt.date) -> ir.Table:
+    """The flows of companies: most clients are none."""
+    companies = facts.table(REGISTERED).filter(_.client_type.isin(COMPANIES))
+    entries = flows(facts, figures, first, end)
+    return entries.semi_join(companies, entries.client == companies.client_id)
 
 
 def _statements(facts: Facts) -> ir.Table:
@@ -366,7 +376,7 @@ def _concentration(facts: Facts, figures: Figures, side: str) -> ir.Table:
     first = facts.since(int(figures["concentration_days"].value))
     wages = list(figures["payroll_purposes"].value)
     end = facts.business_date + dt.timedelta(days=1)
-    entries = flows(facts, figures, first, end).filter(
+    entries = _flows(facts, figures, first, end).filter(
         _.credit_debit_indicator == side,
         ~_.purpose.isin(wages).fill_null(False),
         _.amount > 0,
@@ -391,7 +401,7 @@ def _regular(facts: Facts, figures: Figures, purposes: list[str]) -> ir.Table:
     who never paid any, nor for who was not there so long."""
     window = int(figures["regular_months"].value)
     first, end = closed_months(facts.business_date, window)
-    paid = flows(facts, figures, first, end).filter(
+    paid = _flows(facts, figures, first, end).filter(
         _.credit_debit_indicator == "DBIT", _.purpose.isin(purposes)
     )
     whole = full_months(facts, first, end).filter(_.months == window)

@@ -19,7 +19,7 @@ from lifecycle.clients.attribute import (
 from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.attributes.income import income_observed_monthly
 from lifecycle.clients.attributes.products import DISBURSED, SETTLED
-from lifecycle.clients.entries import booked
+from lifecycle.clients.entries import all_booked
 from lifecycle.clients.facts import Facts
 from lifecycle.risk.classification import DUE, MADE, facilities
 
@@ -148,7 +148,7 @@ def loan_payee_type(facts: Facts, figures: Figures) -> ir.Table:
     paid_out = facts.table(DISBURSED).filter(_.payment_mode == "SELF")
     lent = latest(paid_out, "client").select("client", lent_on="business_date")
     days = int(figures["proceeds_days"].value)
-    debits = booked(facts).filter(
+    debits = all_booked(facts).filter(
         _.credit_debit_indicator == "DBIT", _.partner_type.notnull(), _.partner_type != "OWN"
     )
     after = debits.join(lent, "client")

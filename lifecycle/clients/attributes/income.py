@@ -21,10 +21,10 @@ from lifecycle.clients.attribute import (
 )
 from lifecycle.clients.attributes.identity import declared
 from lifecycle.clients.entries import (
-    customer_entries,
     first_full_month,
     flows,
     in_whole_months,
+    income_entries,
 )
 from lifecycle.clients.facts import Facts
 
@@ -158,10 +158,7 @@ def application_income_declared(facts: Facts, figures: Figures) -> ir.Table:
 
 def salaries(facts: Facts, figures: Figures, first: dt.date | None) -> ir.Table:
     """Inflows that say they are salary or pension, with `payer`, from a date on."""
-    paid = customer_entries(facts, figures).filter(
-        _.credit_debit_indicator == "CRDT",
-        _.purpose.isin(list(figures["income_purposes"].value)),
-    )
+    paid = income_entries(facts, figures).filter(_.credit_debit_indicator == "CRDT")
     if first:
         paid = paid.filter(_.business_date >= first)
     return paid.mutate(payer=ibis.coalesce(paid.partner, paid.purpose))

@@ -17,7 +17,7 @@ from lifecycle.clients.attribute import (
     rounded,
     words,
 )
-from lifecycle.clients.entries import CLOSED, OPENED, snapshot_balances
+from lifecycle.clients.entries import CLOSED, OPENED, balances
 from lifecycle.clients.facts import Facts
 
 PARTY_ADDED = "bank.account.party_added.v1"
@@ -177,11 +177,12 @@ def open_accounts(facts: Facts) -> ir.Table:
     return facts.table(OPENED).anti_join(facts.table(CLOSED), "account_id")
 
 
-def newest_balances(facts: Facts) -> ir.Table:
+def newest_balances(facts: Facts, figures: Figures) -> ir.Table:
     """The newest closing balance of each open account."""
-    balances = snapshot_balances(facts).semi_join(open_accounts(facts), "account_id")
+    known = balances(facts, int(figures["balance_days"].value))
+    own = known.semi_join(open_accounts(facts), "account_id")
     window = ibis.window(group_by="account_id", order_by=ibis.desc("business_date"))
-    return balances.mutate(nth=ibis.row_number().over(window)).filter(_.nth == 0)
+    return own.mutate(nth=ibis.row_number().over(window)).filter(_.nth == 0)
 
 
 def _assessment(facts: Facts) -> ir.Table:
@@ -220,10 +221,10 @@ def _classified_assets(facts: Facts, figures: Figures) -> ir.Table:
     accounts = dict(figures["account_asset_classes"].value)
     products = dict(figures["product_asset_classes"].value)
     opened = open_accounts(facts).select("account_id", "account_type")
-    balances = newest_balances(facts).join(opened, "account_id")
-    own = balances.select(
+    newest = newest_balances(facts, figures).join(opened, "account_id")
+    own = newest.select(
         client_id="client",
-        word=balances.account_type.cases(*accounts.items(), else_="OTHER"),
+        word=newest.account_type.cases(*accounts.items(), else_="OTHER"),
         amount="balance",
         event_id="event_id",
         time="time",
