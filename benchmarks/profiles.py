@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -29,7 +29,7 @@ from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
 from lifecycle.clients.lifecycle import Standing
 from lifecycle.clients.needs.said import DECLARED
-from lifecycle.clients.summary import document
+from lifecycle.clients.summary import Summary, document
 from lifecycle.events import Outgoing, decode
 from lifecycle.settings import Settings
 
@@ -70,7 +70,7 @@ def measure(
         with _timed("early attributes", seconds, note):
             early = _attributes(folder, EARLY_DAYS, configured, figures)
         with _timed("attributes, checks, needs", seconds, note):
-            made, declared = _night(folder, days, configured, figures)
+            made = _night(folder, days, configured, figures)
     labels = bank(days).labels()
     values = {"early": truth.values(early), "last": truth.values(made.rows)}
     return {
@@ -89,7 +89,7 @@ def measure(
         ],
         "checks": truth.checks(labels, made.summaries, figures),
         "stories": truth.stories(labels, values),
-        "needs": truth.needs(declared, made.summaries),
+        "needs": truth.needs(made.declared, made.summaries),
         "seconds": seconds,
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "machine": machine_facts(),
@@ -180,17 +180,29 @@ def _stand(
 
 
 def _attributes(folder: Path, lived: int, configured: Settings, figures: Figures) -> pa.Table:
+    """The attributes in which stories show, as of a day."""
     with app.engine_over_lake(folder) as engine:
         facts = Facts(engine, date_of(lived), configured.timezone, frozenset())
         consents = profiling.allowed_purposes(engine, facts, figures)
-        return profiling.attributes(engine, facts, figures, consents)
+        parts = profiling.attributes(engine, facts, figures, consents)
+        return pa.concat_tables(truth.showing(rows) for _, rows in parts)
 
 
-def _night(
-    folder: Path, lived: int, configured: Settings, figures: Figures
-) -> tuple[profiling.Made, list[dict[str, Any]]]:
-    """What the night makes of every client, and the needs that clients declared."""
+class Night(NamedTuple):
+    """What a night makes of every client: attributes in which stories show, and what follows from all."""
+
+    rows: pa.Table
+    summaries: list[Summary]
+    declared: list[dict[str, Any]]
+    """The needs that clients declared."""
+
+
+def _night(folder: Path, lived: int, configured: Settings, figures: Figures) -> Night:
     with app.engine_over_lake(folder) as engine:
         facts = Facts(engine, date_of(lived), configured.timezone, frozenset())
         declared = facts.table(DECLARED).select("client_id", "need_code", "strength")
-        return profiling.make(engine, facts, figures), engine.run(declared).to_pylist()
+        rows, summaries = [], []
+        for made in profiling.make(engine, facts, figures):
+            rows.append(truth.showing(made.rows))
+            summaries.extend(made.summaries)
+        return Night(pa.concat_tables(rows), summaries, engine.run(declared).to_pylist())

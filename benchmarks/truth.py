@@ -265,8 +265,13 @@ Values = Mapping[str, Mapping[str, str | None]]
 """Attribute -> client id -> value, of the attributes that `SIGNS` look at."""
 
 
+def showing(rows: pa.Table) -> pa.Table:
+    """The rows of `profiling.attributes` that `SIGNS` look at."""
+    return rows.filter(pc.is_in(rows["name"], pa.array([sign.attribute for sign in SIGNS])))
+
+
 def values(rows: pa.Table) -> dict[str, dict[str, str | None]]:
-    """The rows of `profiling.attributes` as `Values`."""
+    """Rows that are `showing` as `Values`."""
     return {
         name: dict(zip(own["client_id"].to_pylist(), own["value"].to_pylist(), strict=True))
         for name in {sign.attribute for sign in SIGNS}

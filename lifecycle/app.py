@@ -420,21 +420,29 @@ def restate(settings: Settings, date: dt.date | None) -> dict[str, Any]:
 
 def _restated_night(settings: Settings, date: dt.date) -> dict[str, Any]:
     """What the attributes and scores of a night would be with what is sealed today."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     from lifecycle import profiling, scoring
     from lifecycle.clients.facts import Facts
     from lifecycle.restate import attribute_differences, score_differences
 
     with nightly(settings) as night:
-        before = night.lake.read_at("client_profile", date)
+        before = night.lake.attributes(date, ())
         if before is None:
             raise UsageError(f"There are no profiles as of {date}: no night of that date made any.")
         figures = night.rules.parameters
         held, degraded = night.store.held()
         with night.open_engine() as engine:
             facts = Facts(engine, date, settings.timezone, held)
-            after = profiling.make(engine, facts, figures).rows
+            consents = profiling.allowed_purposes(engine, facts, figures)
+            after = pa.concat_tables(
+                rows.select(before.column_names)
+                for _, rows in profiling.attributes(engine, facts, figures, consents)
+            )
             stages = scoring.stages(engine, facts, figures)
-        scores = scoring.scores(after, stages, date, degraded, figures)
+        used = after.filter(pc.is_in(after["name"], pa.array(scoring.attributes_used(figures))))
+        scores = scoring.scores(used, stages, date, degraded, figures)
         told = night.lake.read("risk_score", date).to_pylist()
     return {
         "attributes": [_named(d) for d in attribute_differences(before, after)],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -177,24 +177,31 @@ def _profiles(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     facts, engine, _ = _facts(business_date, night)
     figures = night.rules.parameters
     earlier = night.lake.read_before("client_summary", business_date)
-    with engine:
-        made = profiling.make(engine, facts, figures)
-        stood = standings.stand(engine, facts, earlier, figures)
-    reference = night.lake.read_at(
-        "client_profile", business_date - dt.timedelta(days=int(figures["drift_days"].value))
-    )
-    verdict, _gate = _check(
-        "profile", profiling.gate_columns(made, facts, figures), business_date, night
-    )
-    moved = standings.gate_columns(made.rows, stood, reference, figures)
-    settled, _gate = _check("standing", moved, business_date, night)
-    rows = profiling.suppressed(made.rows, verdict, figures)
-    for name, product in (
-        ("client_profile", rows),
-        ("client_summary", standings.rows_of(made.summaries, stood)),
+    days = dt.timedelta(days=int(figures["drift_days"].value))
+    reference = night.lake.attributes(business_date - days, figures["drift_attributes"].value)
+    with (
+        engine,
+        night.lake.draft("client_profile", business_date) as profiles,
+        night.lake.draft("client_summary", business_date) as summaries,
     ):
-        night.lake.replace(name, _with(product, as_of=pa.scalar(business_date)), business_date)
-    return rows.num_rows, _word(verdict if settled.success else settled)
+        stood = standings.stand(engine, facts, earlier, figures)
+        columns: dict[str, list[Any]] = {}
+        watched = []
+        as_of, rows = pa.scalar(business_date), 0
+        for made in profiling.make(engine, facts, figures):
+            for name, column in profiling.gate_columns(made, facts, figures).items():
+                columns.setdefault(name, []).extend(column)
+            watched.append(standings.watched(made.rows, figures))
+            kept = profiling.suppressed(made.rows, figures)
+            profiles.add(_with(kept, as_of=as_of))
+            summaries.add(_with(standings.rows_of(made.summaries, stood), as_of=as_of))
+            rows += kept.num_rows
+        verdict, _gate = _check("profile", columns, business_date, night)
+        moved = standings.gate_columns(watched, stood, reference, figures)
+        settled, _gate = _check("standing", moved, business_date, night)
+        profiles.keep()
+        summaries.keep()
+    return rows, _word(verdict if settled.success else settled)
 
 
 def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
@@ -202,7 +209,9 @@ def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     figures = night.rules.parameters
     with engine:
         stages = scoring.stages(engine, facts, figures)
-    profiles = night.lake.read("client_profile", business_date)
+    profiles = night.lake.attributes(business_date, scoring.attributes_used(figures))
+    if profiles is None:
+        raise UsageError(f"There are no profiles of {business_date}: run the step profiles first.")
     rows = scoring.scores(profiles, stages, business_date, degraded, figures)
     verdict, _gate = _check("score", _score_checks(rows, stages, figures), business_date, night)
     night.lake.replace("risk_score", pa.Table.from_pylist(rows, scoring.SCHEMA), business_date)
@@ -347,9 +356,9 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     moves = night.lake.read(CANDIDATES, business_date)["move"].to_pylist()
     alerts = [a for move in moves for a in decide_move(decode_move(move), night.rules)]
     summaries = night.lake.read("client_summary", business_date)
-    products: dict[str, Sequence[dict[str, Any]]] = {
+    products: dict[str, Iterable[dict[str, Any]]] = {
         "client_profile": profiling.served(
-            night.lake.read("client_profile", business_date), business_date, derived_at
+            night.lake.parts("client_profile", business_date), business_date, derived_at
         ),
         "client_summary": standings.served(summaries, business_date),
         "risk_score": [
@@ -375,7 +384,7 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
             for row in night.lake.read("facility_stage", business_date).to_pylist()
         ],
     }
-    night.store.publish(
+    rows = night.store.publish(
         business_date,
         products,
         [*alerts, *late],
@@ -389,7 +398,7 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
         code_version=night.code_version,
         now=now,
     )
-    return sum(len(rows) for rows in products.values()), None
+    return rows, None
 
 
 def _prove(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
@@ -411,7 +420,7 @@ _FUNCTIONS: dict[str, Callable[[dt.date, Nightly], tuple[int, str | None]]] = {
 
 
 def _check(
-    stage: str, columns: dict[str, Sequence[Any]], business_date: dt.date, night: Nightly
+    stage: str, columns: Mapping[str, Sequence[Any]], business_date: dt.date, night: Nightly
 ) -> tuple[Verdict, int]:
     """Ask the gate and record its answer. Raises GateFailed when an expectation blocks."""
     rows = len(next(iter(columns.values())))

@@ -7,7 +7,7 @@ in-memory ones of `lifecycle.adapters.memory` included.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
@@ -394,20 +394,36 @@ class Engine(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
+class Draft(Protocol):
+    """Rows of a product on their way into the lake, part by part; dropped unless they are kept."""
+
+    def add(self, rows: pa.Table) -> None: ...
+
+    def keep(self) -> None:
+        """Make the product hold exactly the rows added."""
+
+
 class Lake(Protocol):
     """Sealed facts, one table per event type, and products, one set of rows per business date."""
 
     def append(self, events: Sequence[tuple[int, Event]], seal_id: int, version: int) -> None:
         """Append (position, event) pairs, once per `version`."""
 
+    def draft(self, name: str, as_of: dt.date) -> AbstractContextManager[Draft]:
+        """Rows of a product for `as_of`, of which not all fit into memory."""
+
     def replace(self, name: str, rows: pa.Table, as_of: dt.date) -> None:
         """Make a product hold exactly these rows for `as_of`."""
 
-    def read(self, name: str, as_of: dt.date) -> pa.Table:
-        """A product's rows of one business date."""
+    def read(self, name: str, as_of: dt.date, columns: Sequence[str] | None = None) -> pa.Table:
+        """A product's rows of one business date, or some columns of them."""
 
-    def read_at(self, name: str, as_of: dt.date) -> pa.Table | None:
-        """The same; None when no night of that date made any."""
+    def parts(self, name: str, as_of: dt.date) -> Iterator[pa.Table]:
+        """The same, some at a time."""
+
+    def attributes(self, as_of: dt.date, names: Collection[str]) -> pa.Table | None:
+        """(client_id, name, value, null_reason) of some attributes, or of all when none is named, of the
+        profiles of one business date; None when no night of it made any."""
 
     def read_before(self, name: str, as_of: dt.date) -> pa.Table | None:
         """A product's rows of the newest business date before one; None when there is none."""
@@ -482,7 +498,7 @@ class NightlyStore(Protocol):
     def publish(
         self,
         business_date: dt.date,
-        products: dict[str, Sequence[dict[str, Any]]],
+        products: Mapping[str, Iterable[dict[str, Any]]],
         alerts: Sequence[NightlyAlert | LateAlert],
         tasks: Sequence[tuple[str, Task]],
         moves: Sequence[tuple[str, Transition, OutboxMessage]],
@@ -491,7 +507,7 @@ class NightlyStore(Protocol):
         gate_result_id: int,
         code_version: str,
         now: dt.datetime,
-    ) -> None: ...
+    ) -> int: ...
     def record_proof(
         self, proof: Proof, business_date: dt.date | None, now: dt.datetime
     ) -> None: ...

@@ -1,13 +1,14 @@
 """Profiles on their way: consents and facts -> attributes -> gate "profile" -> rows to serve.
 
-The night does it for every client, a refresh for those whose facts changed: the same steps.
+The night does it for every client, a refresh for those whose facts changed: the same steps. Rows come in
+parts of some thousand clients each, as those of a whole bank would not fit into memory.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import ibis
@@ -26,13 +27,14 @@ from lifecycle.clients.consent import (
 )
 from lifecycle.clients.entries import OPENED
 from lifecycle.clients.facts import Facts
+from lifecycle.clients.needs import Answer, Mention
 from lifecycle.clients.needs.said import answer_of, answers, mention_of, mentions
 from lifecycle.clients.profile import METHOD_VERSION, profile
 from lifecycle.clients.summary import Client, Summary, summary
 from lifecycle.events.fields import Purpose
-from lifecycle.ports import Engine, Verdict
+from lifecycle.ports import Engine
 
-ROWS_AT_ONCE = 50_000
+CLIENTS_AT_ONCE = 5_000
 
 _T = TypeVar("_T")
 
@@ -45,42 +47,64 @@ def allowed_purposes(engine: Engine, facts: Facts, figures: Figures) -> Allowed:
     return allowed(map(fact_of, rows), facts.as_of, figures["purposes_without_consent"].value)
 
 
-def attributes(engine: Engine, facts: Facts, figures: Figures, consents: Allowed) -> pa.Table:
-    """Every attribute of every client known, by client and name; see `clients.profile.profile`."""
-    rows = engine.run(profile(facts, figures, consents))
-    return rows.sort_by([("client_id", "ascending"), ("name", "ascending")])
+def attributes(
+    engine: Engine, facts: Facts, figures: Figures, consents: Allowed
+) -> Iterator[tuple[Sequence[str], pa.Table]]:
+    """Every attribute of every client known, by client and name: ids of some clients, and their rows.
+    See `clients.profile.profile`."""
+    every = engine.keep(profile(facts, figures, consents))
+    clients = known_clients(engine, facts)
+    for first in range(0, len(clients), CLIENTS_AT_ONCE):
+        ids = clients[first : first + CLIENTS_AT_ONCE]
+        own = engine.run(every.filter(_.client_id >= ids[0], _.client_id <= ids[-1]))
+        yield ids, own.sort_by([("client_id", "ascending"), ("name", "ascending")])
 
 
-def known_clients(engine: Engine, facts: Facts) -> int:
-    """How many clients are registered as of the facts' date."""
-    return len(engine.run(facts.table(REGISTERED).select("client_id").distinct()))
+def known_clients(engine: Engine, facts: Facts) -> list[str]:
+    """Who is registered as of the facts' date, in order."""
+    registered = engine.run(facts.table(REGISTERED).select("client_id").distinct())
+    return sorted(registered["client_id"].to_pylist())
+
+
+class Said(NamedTuple):
+    """What summaries need besides attributes, by client id."""
+
+    mentions: Mapping[str, list[Mention]]
+    answers: Mapping[str, list[Answer]]
+    kinds: Mapping[str, Mapping[str, Any]]
+    """The client's type, and its currency."""
+
+
+def said(engine: Engine, facts: Facts, figures: Figures) -> Said:
+    """What every client said and answered, and what it is."""
+    return Said(
+        _by_client(engine.run(mentions(facts)), lambda row: mention_of(row, facts.zone)),
+        _by_client(engine.run(answers(facts)), lambda row: answer_of(row, facts.zone)),
+        {row["client_id"]: row for row in engine.run(_kinds(facts, figures)).to_pylist()},
+    )
 
 
 def summaries(
-    engine: Engine, rows: pa.Table, consents: Allowed, facts: Facts, figures: Figures
+    rows: pa.Table, known: Said, consents: Allowed, facts: Facts, figures: Figures
 ) -> list[Summary]:
     """What follows from each client's attributes, in the order of the clients' ids."""
     free = frozenset(figures["purposes_without_consent"].value)
-    zone = facts.zone
-    said = _by_client(engine.run(mentions(facts)), lambda row: mention_of(row, zone))
-    answered = _by_client(engine.run(answers(facts)), lambda row: answer_of(row, zone))
-    kinds = {row["client_id"]: row for row in engine.run(_kinds(facts, figures)).to_pylist()}
     return [
         summary(
             Client(
                 client_id=client,
-                client_type=kinds[client]["client_type"],
-                currency=kinds[client]["currency"],
+                client_type=known.kinds[client]["client_type"],
+                currency=known.kinds[client]["currency"],
                 profile={row["name"]: _value(row) for row in own},
-                mentions=said.get(client, []),
-                answers=answered.get(client, []),
+                mentions=known.mentions.get(client, []),
+                answers=known.answers.get(client, []),
                 allowed=free | consents.get(client, frozenset()),
             ),
             facts.business_date,
             facts.as_of,
             figures,
         )
-        for client, own in itertools.groupby(_streamed(rows), lambda row: row["client_id"])
+        for client, own in itertools.groupby(rows.to_pylist(), lambda row: row["client_id"])
     ]
 
 
@@ -104,12 +128,6 @@ def _by_client(rows: pa.Table, made: Callable[[dict[str, Any]], _T]) -> dict[str
     return found
 
 
-def _streamed(rows: pa.Table) -> Iterator[dict[str, Any]]:
-    """The rows as dicts, a batch at a time: a bank's rows at once would not fit into memory."""
-    for batch in rows.to_batches(max_chunksize=ROWS_AT_ONCE):
-        yield from batch.to_pylist()
-
-
 def _value(row: Mapping[str, Any]) -> Value:
     return Value(
         name=row["name"],
@@ -124,25 +142,23 @@ def _value(row: Mapping[str, Any]) -> Value:
 
 
 class Made(NamedTuple):
-    """Attributes by client and name, what follows from them by client, and what they rest on."""
+    """Of some clients: attributes by client and name, what follows from them by client, and what they
+    rest on."""
 
+    clients: Sequence[str]
+    """The ids of those that should be here."""
     rows: pa.Table
     summaries: list[Summary]
-    clients: int
-    """How many clients are registered."""
     consents: Allowed
 
 
-def make(engine: Engine, facts: Facts, figures: Figures) -> Made:
-    """Attributes and summaries of every client the engine's facts know, as of their date."""
+def make(engine: Engine, facts: Facts, figures: Figures) -> Iterator[Made]:
+    """Attributes and summaries of every client the engine's facts know, as of their date, in the order
+    of their ids."""
     consents = allowed_purposes(engine, facts, figures)
-    rows = attributes(engine, facts, figures, consents)
-    return Made(
-        rows,
-        summaries(engine, rows, consents, facts, figures),
-        known_clients(engine, facts),
-        consents,
-    )
+    known = said(engine, facts, figures)
+    for clients, rows in attributes(engine, facts, figures, consents):
+        yield Made(clients, rows, summaries(rows, known, consents, facts, figures), consents)
 
 
 def gate_columns(made: Made, facts: Facts, figures: Figures) -> dict[str, Sequence[Any]]:
@@ -177,14 +193,12 @@ def gate_columns(made: Made, facts: Facts, figures: Figures) -> dict[str, Sequen
         "ck_complete": complete.to_pylist(),
         "ck_quality": [_in_bounds(summary) for summary in made.summaries],
         "ck_weights": [weights.get(summary.client_id, True) for summary in made.summaries],
-        "ck_everybody": [by_client.num_rows == made.clients] * by_client.num_rows,
+        "ck_everybody": [by_client["key"].to_pylist() == list(made.clients)] * by_client.num_rows,
     }
 
 
-def suppressed(rows: pa.Table, verdict: Verdict, figures: Figures) -> pa.Table:
+def suppressed(rows: pa.Table, figures: Figures) -> pa.Table:
     """The rows with every value that is out of its bounds taken away, and its reason in its place."""
-    if not verdict.quarantined():
-        return rows
     wrong = out_of_bounds(rows, figures)
     taken = {
         "value": pa.scalar(None, pa.string()),
@@ -208,20 +222,21 @@ def out_of_bounds(rows: pa.Table, figures: Figures) -> pa.ChunkedArray:
     return wrong
 
 
-def served(rows: pa.Table, business_date: dt.date, derived_at: dt.datetime) -> list[dict[str, Any]]:
+def served(
+    parts: Iterable[pa.Table], business_date: dt.date, derived_at: dt.datetime
+) -> Iterator[dict[str, Any]]:
     """Rows as the table `client_profile` takes them."""
     columns = ("client_id", "name", "value", "unit", "purpose", "confidence", "null_reason")
-    return [
-        {
-            **{name: row[name] for name in columns},
-            "as_of": business_date,
-            "derived_at": derived_at,
-            "method_version": METHOD_VERSION,
-            "source_event_ids": row["sources"] or [],
-            "source_time": row["source_time"],
-        }
-        for row in rows.to_pylist()
-    ]
+    for rows in parts:
+        for row in rows.to_pylist():
+            yield {
+                **{name: row[name] for name in columns},
+                "as_of": business_date,
+                "derived_at": derived_at,
+                "method_version": METHOD_VERSION,
+                "source_event_ids": row["sources"] or [],
+                "source_time": row["source_time"],
+            }
 
 
 def _in_bounds(summary: Summary) -> bool:

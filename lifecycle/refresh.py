@@ -87,16 +87,17 @@ def _withdraw(clients: Collection[str], made: Refresh) -> int:
 def _rebuild(clients: list[str], newest: dt.date, through: int, made: Refresh) -> None:
     """The attributes of some clients from their own facts. Raises GateFailed when the gate blocks."""
     business_date = max(newest, made.store.served_date() or newest)
-    figures = made.rules.parameters
     histories = (fact for client in clients for fact in made.store.history(client, through))
     with made.open_engine(histories) as engine:
         facts = Facts(engine, business_date, made.zone, made.held())
-        new = profiling.make(engine, facts, figures)
-    known = new.clients
-    if not known:
-        return
-    columns = profiling.gate_columns(new, facts, figures)
-    verdict = made.gate.check("profile", columns, known)
+        for new in profiling.make(engine, facts, made.rules.parameters):
+            _serve(new, facts, made)
+
+
+def _serve(new: profiling.Made, facts: Facts, made: Refresh) -> None:
+    figures, business_date = made.rules.parameters, facts.business_date
+    known = len(new.clients)
+    verdict = made.gate.check("profile", profiling.gate_columns(new, facts, figures), known)
     made.store.record_gate(verdict, business_date, made.now())
     if verdict.blocking:
         first = verdict.blocking[0]
@@ -104,8 +105,9 @@ def _rebuild(clients: list[str], newest: dt.date, through: int, made: Refresh) -
             f"Gate profile blocks the refresh of {known} clients: {first.reason_en} "
             f"({first.expectation}, {first.count} clients); what was served before stays served."
         )
-    rows = profiling.suppressed(new.rows, verdict, figures)
+    rows = profiling.suppressed(new.rows, figures)
     # What looks at other clients too can only be told by a night, which sees them all.
     alone = [name for name, attribute in ATTRIBUTES.items() if not attribute.across]
     rows = rows.filter(pc.is_in(rows["name"], pa.array(alone)))
-    made.store.serve(profiling.served(rows, business_date, made.now()), new.summaries)
+    served = profiling.served([rows], business_date, made.now())
+    made.store.serve(list(served), new.summaries)

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
@@ -42,6 +41,12 @@ def stages(engine: Engine, facts: Facts, figures: Figures) -> pa.Table:
     return rows.append_column("state", pa.array(states, pa.string()))
 
 
+def attributes_used(figures: Figures) -> list[str]:
+    """The attributes a score is made of."""
+    card = credit_score.card_of(figures["credit_card"].value)
+    return ["tenure_days", *(c.feature for c in card.characteristics)]
+
+
 def scores(
     profiles: pa.Table,
     stages: pa.Table,
@@ -49,7 +54,7 @@ def scores(
     degraded: frozenset[str],
     figures: Figures,
 ) -> list[dict[str, Any]]:
-    """One row for each client with an account; see `SCHEMA`."""
+    """One row for each client with an account; see `SCHEMA`. `profiles` are rows of `attributes_used`."""
     card = credit_score.card_of(figures["credit_card"].value)
     return [
         _score_row(client, values, card, business_date, degraded)
@@ -62,9 +67,7 @@ def _features(
 ) -> dict[str, dict[str, float | None]]:
     """client id -> features, of every client that has an account."""
     features: dict[str, dict[str, float | None]] = {}
-    names = pa.array(["tenure_days", *(c.feature for c in card.characteristics)])
-    needed = profiles.filter(pc.is_in(profiles["name"], names))
-    for row in needed.select(["client_id", "name", "value"]).to_pylist():
+    for row in profiles.select(["client_id", "name", "value"]).to_pylist():
         value = None if row["value"] is None else float(row["value"])
         features.setdefault(row["client_id"], {})[row["name"]] = value
     for row in stages.select(["client_id", "dpd", "missed_12m"]).to_pylist():

@@ -42,6 +42,8 @@ _SCHEMA = pa.schema([
         )
     ),
 ])
+_INCOME = ("income_observed_monthly", "tenure_days")
+_NOTHING = pa.table({name: pa.array([], pa.string()) for name in ("client_id", "name", "value")})
 SERVED = [
     "client_id",
     "client_type",
@@ -86,11 +88,22 @@ def rows_of(summaries: Sequence[Summary], stood: Mapping[str, Stood]) -> pa.Tabl
     )
 
 
+def watched(rows: pa.Table, figures: Figures) -> pa.Table:
+    """The attributes of some clients that gate "standing" looks at."""
+    names = pa.array([*_INCOME, *figures["drift_attributes"].value])
+    return rows.filter(pc.is_in(rows["name"], names)).select(["client_id", "name", "value"])
+
+
 def gate_columns(
-    rows: pa.Table, stood: Mapping[str, Stood], reference: pa.Table | None, figures: Figures
+    parts: Sequence[pa.Table],
+    stood: Mapping[str, Stood],
+    reference: pa.Table | None,
+    figures: Figures,
 ) -> dict[str, Sequence[Any]]:
-    """What gate "standing" judges, one row a client in the order of ids. `rows` are the attributes of the night, `reference` those of thirty days before."""
+    """What gate "standing" judges, one row a client in the order of ids. `parts` are the attributes of the
+    night that are `watched`, `reference` those of thirty days before."""
     every = list(stood.values())
+    rows = pa.concat_tables(parts) if parts else _NOTHING
     drifted = [] if reference is None else list(drifts(reference, rows, figures))
     return {
         "ck_state": [_is_legal(one) for one in every],
@@ -189,7 +202,7 @@ def _incomes(rows: pa.Table, stood: Mapping[str, Stood], figures: Figures) -> li
     """False for an active person of some months whose income the bank does not see."""
     known = {
         name: dict(zip(own["client_id"].to_pylist(), own["value"].to_pylist(), strict=True))
-        for name in ("income_observed_monthly", "tenure_days")
+        for name in _INCOME
         for own in [rows.filter(pc.equal(rows["name"], name))]
     }
     least = int(figures["income_expected_days"].value)

@@ -45,4 +45,5 @@ def profile_of(lake: Lake, day: dt.date, rules: RuleSet, zone: ZoneInfo = ZONE) 
     with DuckDBEngine(lake) as engine:
         facts = Facts(engine, day, zone, frozenset())
         consents = profiling.allowed_purposes(engine, facts, rules.parameters)
-        return profiling.attributes(engine, facts, rules.parameters, consents)
+        parts = profiling.attributes(engine, facts, rules.parameters, consents)
+        return pa.concat_tables(rows for _, rows in parts)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from lifecycle.errors import UsageError
@@ -47,6 +50,8 @@ _DECIMALS = {
 
 
 ROWS_AT_ONCE = 50_000
+_TOLD = ("client_id", "name", "value", "unit", "purpose", "confidence", "null_reason", "as_of")
+"""Columns of a profile that a list of clients tells."""
 
 
 class Lake:
@@ -85,7 +90,7 @@ class Lake:
         table = pa.table(columns, schema=schema)
         write_deltalake(str(self._path / event_type), table, mode="append")
 
-    def replace(self, name: str, rows: pa.Table, as_of: dt.date) -> None:
+    def replace(self, name: str, rows: pa.Table | pa.RecordBatchReader, as_of: dt.date) -> None:
         """Make a product hold exactly these rows for `as_of`; other days stay as they are."""
         path = str(self._path / name)
         if DeltaTable.is_deltatable(path):
@@ -99,15 +104,38 @@ class Lake:
         else:
             write_deltalake(path, rows, partition_by=["as_of"])
 
-    def read(self, name: str, as_of: dt.date) -> pa.Table:
-        """A product's rows of one business date. Raises TableNotFoundError before the first."""
-        table = DeltaTable(str(self._path / name))
-        return table.to_pyarrow_table(filters=[("as_of", "=", as_of)])
+    @contextmanager
+    def draft(self, name: str, as_of: dt.date) -> Iterator[Draft]:
+        """Rows of a product that wait beside the lake, part by part, until they are kept."""
+        self._path.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f"draft-{name}-", dir=self._path) as folder:
+            yield Draft(Path(folder), lambda rows: self.replace(name, rows, as_of))
 
-    def read_at(self, name: str, as_of: dt.date) -> pa.Table | None:
-        """A product's rows of one business date; None when no night of it made any."""
-        rows = self.read(name, as_of) if self._has(name) else None
-        return rows if rows is not None and rows.num_rows else None
+    def read(self, name: str, as_of: dt.date, columns: Sequence[str] | None = None) -> pa.Table:
+        """A product's rows of one business date, or some columns of them. Raises TableNotFoundError
+        before the first."""
+        table = DeltaTable(str(self._path / name))
+        wanted = list(columns) if columns else None
+        return table.to_pyarrow_table(filters=[("as_of", "=", as_of)], columns=wanted)
+
+    def parts(self, name: str, as_of: dt.date) -> Iterator[pa.Table]:
+        """The same, some rows at a time."""
+        rows = DeltaTable(str(self._path / name)).to_pyarrow_dataset([("as_of", "=", str(as_of))])
+        for batch in rows.to_batches(batch_size=ROWS_AT_ONCE):
+            yield pa.Table.from_batches([batch])
+
+    def attributes(self, as_of: dt.date, names: Collection[str] = ()) -> pa.Table | None:
+        """(client_id, name, value, null_reason) of some attributes, or of all when none is named, of the
+        profiles of one business date; None when no night of it made any."""
+        if not self._has("client_profile"):
+            return None
+        filters: list[tuple[str, str, Any]] = [("as_of", "=", as_of)]
+        if names:
+            filters.append(("name", "in", sorted(names)))
+        rows = DeltaTable(str(self._path / "client_profile")).to_pyarrow_table(
+            filters=filters, columns=["client_id", "name", "value", "null_reason"]
+        )
+        return rows if rows.num_rows else None
 
     def read_before(self, name: str, as_of: dt.date) -> pa.Table | None:
         """A product's rows of the newest business date before one; None when there is none."""
@@ -148,17 +176,15 @@ class Lake:
     def everybody(self, as_of: dt.date) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
         """Every client of a night in the order of ids: its summary without documents, and its
         attributes. Raises UsageError when no night of that date made any."""
-        rows, summaries = (
-            self.read_at("client_profile", as_of),
-            self.read_at("client_summary", as_of),
-        )
-        if rows is None or summaries is None:
+        columns = ("client_id", "client_type", "state", "since", "grade", "as_of")
+        made = self._has("client_summary")
+        summaries = self.read("client_summary", as_of, columns).to_pylist() if made else []
+        if not summaries:
             raise UsageError(
                 f"There are no profiles as of {as_of}: no night of that date made any."
             )
-        columns = ["client_id", "client_type", "state", "since", "grade", "as_of"]
-        known = {row["client_id"]: row for row in summaries.select(columns).to_pylist()}
-        ordered = rows.drop_columns(["sources", "source_time"]).sort_by("client_id")
+        known = {row["client_id"]: row for row in summaries}
+        ordered = self.read("client_profile", as_of, _TOLD).sort_by("client_id")
         for client, own in itertools.groupby(_streamed(ordered), operator.itemgetter("client_id")):
             yield known[client], list(own)
 
@@ -184,6 +210,29 @@ class Lake:
             return -1
         version = DeltaTable(path).transaction_version(name)
         return -1 if version is None else version
+
+
+class Draft:
+    """Parts of a product as files of a folder, which is gone after the draft."""
+
+    def __init__(self, folder: Path, keep: Callable[[pa.RecordBatchReader], None]) -> None:
+        self._folder = folder
+        self._keep = keep
+        self._parts = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """One more part."""
+        pq.write_table(rows, self._folder / f"{self._parts:06}.parquet")
+        self._parts += 1
+
+    def keep(self) -> None:
+        """Make the product hold exactly the rows added; without any, it stays as it is."""
+        files = [self._folder / f"{number:06}.parquet" for number in range(self._parts)]
+        if not files:
+            return
+        schema = pq.read_schema(files[0])
+        batches = itertools.chain.from_iterable(pq.read_table(f).to_batches() for f in files)
+        self._keep(pa.RecordBatchReader.from_batches(schema, batches))
 
 
 def event_schema(event_type: str) -> pa.Schema:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -332,7 +333,7 @@ class NightlyStore:
     def publish(
         self,
         business_date: dt.date,
-        products: dict[str, Sequence[dict[str, Any]]],
+        products: Mapping[str, Iterable[dict[str, Any]]],
         alerts: Sequence[NightlyAlert | LateAlert],
         tasks: Sequence[tuple[str, Task]],
         moves: Sequence[tuple[str, Transition, OutboxMessage]],
@@ -341,13 +342,15 @@ class NightlyStore:
         gate_result_id: int,
         code_version: str,
         now: dt.datetime,
-    ) -> None:
+    ) -> int:
         """Replace the served rows, raise the night's alerts, keep its tasks and tell its moves: all of
-        it, or nothing. A task or move is a client id and what it is; a move comes with its message."""
+        it, or nothing. A task or move is a client id and what it is; a move comes with its message.
+        Returns the number of rows served."""
+        rows = 0
         with self._connection.transaction(), self._connection.cursor() as cursor:
             for product in PRODUCTS:
                 cursor.execute(f"DELETE FROM {product}")
-                _copy_rows(cursor, product, products[product])
+                rows += _copy_rows(cursor, product, products[product])
                 cursor.execute(
                     "INSERT INTO publication (product, as_of, published_at) VALUES (%s, %s, %s) "
                     "ON CONFLICT (product) DO UPDATE SET as_of = excluded.as_of, "
@@ -361,6 +364,7 @@ class NightlyStore:
                 "UPDATE nightly_run SET published = true WHERE business_date = %s",
                 (business_date,),
             )
+        return rows
 
     def raise_late(
         self,
@@ -505,10 +509,14 @@ def _tell_moves(
             )
 
 
-def _copy_rows(cursor: psycopg.Cursor[Any], table: str, rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    columns = list(rows[0])
+def _copy_rows(cursor: psycopg.Cursor[Any], table: str, rows: Iterable[dict[str, Any]]) -> int:
+    """Copy rows of equal columns; their number."""
+    each = iter(rows)
+    first = next(each, None)
+    if first is None:
+        return 0
+    columns, number = list(first), 0
     with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
-        for row in rows:
+        for number, row in enumerate(itertools.chain([first], each), start=1):  # noqa: B007
             copy.write_row([row[name] for name in columns])
+    return number

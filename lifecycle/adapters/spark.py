@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,9 +77,10 @@ class SparkEngine:
 
     def keep(self, expression: ir.Table) -> ir.Table:
         """A temporary view of the expression's rows, which the executors hold."""
-        rows = self._frame(expression).cache()
-        rows.count()
-        return self._named(rows, expression.schema())
+        frames = [self._frame(part.to_expr()).cache() for part in _parts(expression.op())]
+        with ThreadPoolExecutor(JOBS_AT_ONCE) as pool:
+            list(pool.map(lambda frame: frame.count(), frames))
+        return self._named(reduce(DataFrame.unionAll, frames), expression.schema())
 
     def close(self) -> None:
         self._connection.disconnect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,3 +53,51 @@ def test_a_field_that_no_sealed_fact_has_yet_reads_as_null(tmp_path: Path) -> No
         assert engine.run(facts.select("merchant_details")).to_pylist() == [
             {"merchant_details": None}
         ]
+
+
+def of_day(day: dt.date, *clients: str) -> pa.Table:
+    days = pa.array([day] * len(clients), pa.date32())
+    return pa.table({"client_id": list(clients), "name": list(clients), "as_of": days})
+
+
+def test_a_draft_is_in_the_lake_when_it_is_kept_and_not_before(tmp_path: Path) -> None:
+    lake, day = Lake(tmp_path), dt.date(2026, 3, 1)
+    lake.replace("product", of_day(day, "old"), day)
+    other = day + dt.timedelta(days=1)
+    lake.replace("product", of_day(other, "other"), other)
+    with lake.draft("product", day) as dropped:
+        dropped.add(of_day(day, "never"))
+    with lake.draft("product", day) as draft:
+        draft.add(of_day(day, "A", "B"))
+        draft.add(of_day(day, "C"))
+        assert lake.read("product", day)["client_id"].to_pylist() == ["old"]
+        draft.keep()
+    assert lake.read("product", day)["client_id"].to_pylist() == ["A", "B", "C"]
+    assert lake.read("product", day, ["name"]).column_names == ["name"]
+    parts = pa.concat_tables(lake.parts("product", day))
+    assert parts["client_id"].to_pylist() == ["A", "B", "C"]
+    assert lake.read("product", other)["client_id"].to_pylist() == ["other"]
+    assert [path.name for path in tmp_path.iterdir()] == ["product"], "no draft stays behind"
+
+
+def test_attributes_are_read_by_name(tmp_path: Path) -> None:
+    lake, day = Lake(tmp_path), dt.date(2026, 3, 1)
+    assert lake.attributes(day, ["age"]) is None
+    rows = pa.table({
+        "client_id": ["A", "A"],
+        "name": ["age", "aum"],
+        "value": ["40", None],
+        "null_reason": [None, "UNKNOWN"],
+        "sources": [["e1"], []],
+        "as_of": pa.array([day] * 2, pa.date32()),
+    })
+    lake.replace("client_profile", rows, day)
+    found = lake.attributes(day, ["age"])
+    assert found is not None
+    assert found.to_pylist() == [
+        {"client_id": "A", "name": "age", "value": "40", "null_reason": None}
+    ]
+    every = lake.attributes(day)
+    assert every is not None
+    assert every.num_rows == 2
+    assert lake.attributes(day + dt.timedelta(days=1)) is None

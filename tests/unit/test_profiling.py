@@ -4,12 +4,13 @@ bounds is taken away and nothing else."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from lifecycle import profiling
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.adapters.memory import MemoryGate
 from lifecycle.alerts.rules import RuleSet
@@ -22,7 +23,7 @@ from lifecycle.profiling import (
     Made,
     attributes,
     gate_columns,
-    known_clients,
+    said,
     summaries,
     suppressed,
 )
@@ -32,7 +33,7 @@ from tests.unit.attributes.bank import AS_OF, END, PURPOSES, Bank
 Row = dict[str, Any]
 Tamper = Callable[[list[Row]], object]
 ALLOWED = {"asked": frozenset(PURPOSES)}
-CLIENTS = 2
+CLIENTS = ["asked", "unasked"]
 INSTANT = dt.timedelta(microseconds=1)
 
 
@@ -48,19 +49,23 @@ def facts(tmp_path_factory: pytest.TempPathFactory, rule_set: RuleSet) -> Any:
     with DuckDBEngine(lake_of(tmp_path_factory.mktemp("profiling") / "lake", bank.facts)) as engine:
         known = Facts(engine, AS_OF, ZONE, frozenset())
         figures = rule_set.parameters
-        right = attributes(engine, known, figures, ALLOWED)
-        yield known, engine, summaries(engine, right, ALLOWED, known, figures)
+        ((_, right),) = attributes(engine, known, figures, ALLOWED)
+        told = said(engine, known, figures)
+        yield known, engine, summaries(right, told, ALLOWED, known, figures)
 
 
 @pytest.fixture(scope="module")
 def rows(facts: Any, rule_set: RuleSet) -> pa.Table:
     known, engine, _ = facts
-    assert known_clients(engine, known) == CLIENTS
-    return attributes(engine, known, rule_set.parameters, ALLOWED)
+    ((clients, made),) = attributes(engine, known, rule_set.parameters, ALLOWED)
+    assert clients == CLIENTS
+    return made
 
 
-def judged(rows: pa.Table, facts: Any, rules: RuleSet, clients: int = CLIENTS) -> dict[str, Any]:
-    made = Made(rows, facts[2], clients, ALLOWED)
+def judged(
+    rows: pa.Table, facts: Any, rules: RuleSet, clients: Sequence[str] = CLIENTS
+) -> dict[str, Any]:
+    made = Made(clients, rows, facts[2], ALLOWED)
     return gate_columns(made, facts[0], rules.parameters)
 
 
@@ -101,7 +106,7 @@ def test_a_profile_as_it_is_made_passes(rows: pa.Table, facts: Any, rule_set: Ru
     assert columns.pop("key") == ["asked", "unasked"]
     assert columns == {name: [True, True] for name in columns}
     assert len(columns) == 9
-    assert rows.num_rows == CLIENTS * len(ATTRIBUTES)
+    assert rows.num_rows == len(CLIENTS) * len(ATTRIBUTES)
 
 
 SOME = {"value": "5.00", "null_reason": None, "sources": ["e1"], "source_time": END - INSTANT}
@@ -150,7 +155,7 @@ def test_what_is_just_right_passes(
 
 
 def test_a_client_without_a_profile_is_found(rows: pa.Table, facts: Any, rule_set: RuleSet) -> None:
-    columns = judged(rows, facts, rule_set, clients=3)
+    columns = judged(rows, facts, rule_set, clients=[*CLIENTS, "third"])
     assert columns["ck_everybody"] == [False, False]
 
 
@@ -167,8 +172,8 @@ def test_exactly_what_is_out_of_bounds_is_suppressed(
         change("age", "asked", **SOME | {"value": "330"})(changed)
 
     wrong = tampered(rows, tamper)
-    verdict = gated(judged(wrong, facts, rule_set))
-    kept = suppressed(wrong, verdict, rule_set.parameters)
+    assert gated(judged(wrong, facts, rule_set)).quarantined()
+    kept = suppressed(wrong, rule_set.parameters)
     assert kept.schema == rows.schema
     taken = {"value": None, "null_reason": "SUPPRESSED", "confidence": 0.0}
     expected = wrong.to_pylist()
@@ -177,15 +182,21 @@ def test_exactly_what_is_out_of_bounds_is_suppressed(
     assert kept.to_pylist() == expected
     # What was suppressed passes, and a second time nothing is taken away.
     assert gated(judged(kept, facts, rule_set)).success
-    assert suppressed(kept, verdict, rule_set.parameters).equals(kept)
+    assert suppressed(kept, rule_set.parameters).equals(kept)
 
 
-def test_a_verdict_without_failures_changes_nothing(
-    rows: pa.Table, facts: Any, rule_set: RuleSet
+def test_nothing_is_taken_from_what_is_right(rows: pa.Table, rule_set: RuleSet) -> None:
+    assert suppressed(rows, rule_set.parameters).equals(rows)
+
+
+def test_a_bank_in_parts_is_the_same_bank(
+    rows: pa.Table, facts: Any, rule_set: RuleSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict = gated(judged(rows, facts, rule_set))
-    assert verdict.success
-    assert suppressed(rows, verdict, rule_set.parameters) is rows
+    known, engine, _ = facts
+    monkeypatch.setattr(profiling, "CLIENTS_AT_ONCE", 1)
+    parts = list(attributes(engine, known, rule_set.parameters, ALLOWED))
+    assert [clients for clients, _ in parts] == [[client] for client in CLIENTS]
+    assert pa.concat_tables(own for _, own in parts).to_pylist() == rows.to_pylist()
 
 
 def read(purpose: str, serves: str, reason: str | None, *, free: tuple[str, ...]) -> Row:
