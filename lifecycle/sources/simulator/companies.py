@@ -19,6 +19,8 @@ INDUSTRIES = ("C13", "F51", "F52", "I65", "E47")
 """GB/T 4754."""
 FILED_TRULY = (95, 110)
 """Filed revenue in hundredths of what comes in, when nothing is false."""
+SALES_DAYS = range(1, 29, 2)
+YEARLY_SALES = 12 * len(SALES_DAYS)
 
 
 class Company(Life):
@@ -85,11 +87,10 @@ class Company(Life):
 
     def live(self, day: dt.date) -> None:
         diary, account, income = self.diary, self.account, self.income
-        if diary.chance(0.6):
-            share = diary.random.randrange(3, 9)
+        if paid := self._sales_of(day):
             buyer = 0 if diary.chance(self._main_buyer) else diary.random.randrange(BUYERS)
             payer = party(f"BUYER-{buyer:02d}")
-            account.book(day, 10 * 3600, RECEIVED, income * share // 100, other=payer)
+            account.book(day, 10 * 3600, RECEIVED, paid, other=payer)
         if diary.chance(0.4):
             cost = income * diary.random.randrange(2, 9) // 100
             # Suppliers wait when wages, taxes and an instalment would no longer be covered.
@@ -101,6 +102,14 @@ class Company(Life):
         if day.day == 15:
             taxes = income // 20
             account.book(day, 15 * 3600, SENT, taxes, purpose="TAXS", other=party("TAX-OFFICE"))
+
+    def _sales_of(self, day: dt.date) -> int:
+        """What a buyer pays on a day, if one does. Where the truth about a year is labelled, every month
+        is alike, so that the label says what came in and not what was to be expected."""
+        if self.told == "REVENUE_OVERSTATED":
+            return self._yearly_inflow // YEARLY_SALES if day.day in SALES_DAYS else 0
+        share = self.diary.random.randrange(3, 9) if self.diary.chance(0.6) else 0
+        return self.income * share // 100
 
     def _pay_wages(self, day: dt.date) -> None:
         wage = self.income * 3 // 10 // self._staff
