@@ -1,0 +1,98 @@
+"""What a night made from what was sealed by then is what a rebuild of its date makes from the whole log:
+every row of profiles, observations, standings and facilities.
+
+Three nights in a row; `LIFECYCLE_NIGHTS=30` for a month of them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import os
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from msgspec.structs import replace
+
+from lifecycle import profiling, standings
+from lifecycle.adapters.engines import DuckDBEngine
+from lifecycle.adapters.lake import Lake
+from lifecycle.alerts.rules import RuleSet
+from lifecycle.clients.facts import Facts, end_of
+from lifecycle.clients.observation import observations
+from lifecycle.clients.summary import document
+from lifecycle.events import Event
+from lifecycle.risk.classification import facilities
+from lifecycle.sources.simulator import SimulatorSource
+from tests.lakes import ZONE, decoded
+
+NIGHTS = int(os.environ.get("LIFECYCLE_NIGHTS", "3"))
+CLIENTS = 60
+FIRST = dt.date(2026, 1, 1)
+DAYS = 420
+LATE_SHARE = 0.01
+LATE_DAYS = 30
+
+
+def arrivals() -> list[Event]:
+    """A bank's facts in the order they are recorded: one in a hundred comes up to thirty days late."""
+    bank = SimulatorSource(seed=9, clients=CLIENTS, first_day=FIRST, days=DAYS, timezone=ZONE)
+    random, events = Random(9), []
+    for event in map(decoded, bank.events(None, None)):
+        delay = dt.timedelta(days=random.uniform(1, LATE_DAYS))
+        late = delay if random.random() < LATE_SHARE else dt.timedelta()
+        events.append(replace(event, recordedtime=event.recordedtime + late))
+    return sorted(events, key=lambda event: event.recordedtime)
+
+
+def night(
+    lake: Lake, day: dt.date, earlier: pa.Table | None, rules: RuleSet
+) -> tuple[dict[str, Any], pa.Table]:
+    """Every table of a night, and the standings the next one starts from."""
+    figures = rules.parameters
+    with DuckDBEngine(lake) as engine:
+        facts = Facts(engine, day, ZONE, frozenset())
+        made = list(profiling.make(engine, facts, figures))
+        stood = standings.stand(engine, facts, earlier, figures)
+        tables = {
+            "profile": [row for part in made for row in part.rows.to_pylist()],
+            "summaries": [document(s) for part in made for s in part.summaries],
+            "observations": engine
+            .run(observations(facts, figures))
+            .sort_by("client_id")
+            .to_pylist(),
+            "facilities": engine.run(facilities(facts, figures)).sort_by("facility_id").to_pylist(),
+            "standings": {client: document(one.after) for client, one in stood.items()},
+        }
+    rows = {"client_id": list(stood), "standing": list(tables["standings"].values())}
+    return tables, pa.table(rows)
+
+
+@pytest.mark.timeout(1800)
+def test_a_night_is_what_a_rebuild_of_its_date_gives(tmp_path: Path, rule_set: RuleSet) -> None:
+    days = [FIRST + dt.timedelta(days=DAYS - NIGHTS + n) for n in range(NIGHTS)]
+    lake, made, earlier = Lake(tmp_path / "lake"), {}, None
+    position, numbered = itertools.count(1), iter(arrivals())
+    pending = next(numbered, None)
+    for seal, day in enumerate(days):
+        sealed = []
+        while pending is not None and pending.recordedtime < end_of(day, ZONE):
+            sealed.append((next(position), pending))
+            pending = next(numbered, None)
+        assert sealed, "every day brings facts"
+        lake.append(sealed, seal_id=seal, version=seal)
+        made[day], earlier = night(lake, day, earlier, rule_set)
+    rest = [(next(position), event) for event in itertools.chain([pending], numbered) if event]
+    assert rest, "some facts of these days come later"
+    lake.append(rest, seal_id=NIGHTS, version=NIGHTS)
+
+    earlier, moved = None, 0
+    for day in days:
+        rebuilt, earlier = night(lake, day, earlier, rule_set)
+        for name, rows in made[day].items():
+            assert rebuilt[name] == rows, (day, name)
+        moved += rebuilt["profile"] != made[days[0]]["profile"]
+    assert moved == NIGHTS - 1, "a day changes profiles"
