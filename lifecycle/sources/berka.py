@@ -12,7 +12,7 @@ import datetime as dt
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -154,7 +154,7 @@ class BerkaSource:
         return self._loaded
 
     def _read(self) -> list[Timed]:
-        bank = _Bank(self._folder)
+        bank = Bank(self._folder, complete_entries(self._folder))
         facts = [
             *self._clients(bank),
             *self._accounts(bank),
@@ -169,7 +169,7 @@ class BerkaSource:
     def _at(self, day: dt.date, hour: int, minute: int = 0, second: int = 0) -> dt.datetime:
         return dt.datetime.combine(day, dt.time(hour, minute, second), self._zone)
 
-    def _clients(self, bank: _Bank) -> Iterator[Timed]:
+    def _clients(self, bank: Bank) -> Iterator[Timed]:
         first_seen: dict[str, dt.date] = {}
         for disposition in bank.dispositions:
             opened = bank.opened[disposition["account_id"]]
@@ -189,7 +189,7 @@ class BerkaSource:
             )
             yield Timed(self._at(day, 8), row["client_id"], data, True, False)
 
-    def _accounts(self, bank: _Bank) -> Iterator[Timed]:
+    def _accounts(self, bank: Bank) -> Iterator[Timed]:
         for row in bank.accounts:
             account, day = row["account_id"], bank.opened[row["account_id"]]
             owner = bank.owner[account]
@@ -215,7 +215,7 @@ class BerkaSource:
                 )
                 yield Timed(self._at(day, 9, 0, 1), owner, added, True, False)
 
-    def _entries(self, bank: _Bank) -> Iterator[Timed]:
+    def _entries(self, bank: Bank) -> Iterator[Timed]:
         for account, entries in bank.entries.items():
             owner = bank.owner[account]
             for time, entry in self._timed_entries(entries):
@@ -233,7 +233,7 @@ class BerkaSource:
             day, minute = entry.date, minute + 1 if entry.date == day else 1
             yield self._at(day, 9 + minute // 60, minute % 60), entry
 
-    def _orders(self, bank: _Bank) -> Iterator[Timed]:
+    def _orders(self, bank: Bank) -> Iterator[Timed]:
         """The order table has no date: an order is known from its first matching payment on."""
         waiting = defaultdict(list)
         for row in bank.orders:
@@ -251,7 +251,7 @@ class BerkaSource:
                         False,
                     )
 
-    def _cards(self, bank: _Bank) -> Iterator[Timed]:
+    def _cards(self, bank: Bank) -> Iterator[Timed]:
         for row in bank.cards:
             disposition = bank.disposition[row["disp_id"]]
             day = _date(row["issued"][:6])
@@ -265,7 +265,7 @@ class BerkaSource:
             )
             yield Timed(self._at(day, 9), bank.owner[disposition["account_id"]], data, False, False)
 
-    def _loans(self, bank: _Bank) -> Iterator[Timed]:
+    def _loans(self, bank: Bank) -> Iterator[Timed]:
         loans = {row["account_id"]: row for row in bank.loans}
         for row in bank.loans:
             yield from self._granted(row, bank.owner[row["account_id"]])
@@ -314,7 +314,7 @@ class BerkaSource:
         yield Timed(self._at(day, 10, 5), owner, disbursed, True, False)
 
     def _schedule(
-        self, row: dict[str, str], bank: _Bank, payments: list[tuple[dt.datetime, Entry]]
+        self, row: dict[str, str], bank: Bank, payments: list[tuple[dt.datetime, Entry]]
     ) -> Iterator[Timed]:
         owner, facility = bank.owner[row["account_id"]], f"LOAN-{row['loan_id']}"
         dues = due_dates(_date(row["date"]), int(row["duration"]))
@@ -380,16 +380,16 @@ class BerkaSource:
             yield Timed(time + dt.timedelta(seconds=1), owner, data, False, False)
 
 
-class _Bank:
+class Bank:
     """The files, read once; entries per account are in balance-chain order."""
 
-    def __init__(self, folder: Path) -> None:
-        self.accounts = _rows(folder / "account.asc")
-        self.clients = _rows(folder / "client.asc")
-        self.dispositions = _rows(folder / "disp.asc")
-        self.orders = _rows(folder / "order.asc")
-        self.cards = _rows(folder / "card.asc")
-        self.loans = _rows(folder / "loan.asc")
+    def __init__(self, folder: Path, entries: Sequence[Entry]) -> None:
+        self.accounts = read_rows(folder / "account.asc")
+        self.clients = read_rows(folder / "client.asc")
+        self.dispositions = read_rows(folder / "disp.asc")
+        self.orders = read_rows(folder / "order.asc")
+        self.cards = read_rows(folder / "card.asc")
+        self.loans = read_rows(folder / "loan.asc")
         self.opened = {row["account_id"]: _date(row["date"]) for row in self.accounts}
         self.disposition = {row["disp_id"]: row for row in self.dispositions}
         self.owner = {
@@ -402,11 +402,14 @@ class _Bank:
             for row in self.orders
             if row["k_symbol"] == "UVER"
         }
-        entries = [_entry(row) for row in _rows(folder / TRANSACTIONS)]
         self.last_day = max(entry.date for entry in entries)
         self.last_complete_day = self.last_day - dt.timedelta(days=1)
         """The file breaks off within its last day, so only the days before are whole."""
         self.entries = _by_account(entries)
+
+    def granted(self, loan: dict[str, str]) -> dt.date:
+        """The day of a loan's grant."""
+        return _date(loan["date"])
 
     def instalment(self, loan: dict[str, str]) -> int:
         """What falls due each month. The loan table rounds it to whole units; the mandate that
@@ -414,6 +417,11 @@ class _Bank:
         rounded = _money(loan["payments"])
         exact = self._mandates.get(loan["account_id"], rounded)
         return exact if abs(exact - rounded) <= ROUNDING else rounded
+
+
+def complete_entries(folder: Path) -> list[Entry]:
+    """Every entry of every account of the first fifteen months."""
+    return [_entry(row) for row in read_rows(folder / TRANSACTIONS)]
 
 
 def in_chain_order(opening: int, entries: list[Entry]) -> list[Entry] | None:
@@ -532,7 +540,7 @@ def _counterparty(bank: str, account: str) -> ac.Counterparty | None:
     return ac.Counterparty(account_hash=digest, bank_id=bank or None)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
     """Rows of a `;`-separated file. A last line that was cut off is left out, with a note; any
     other line with too few or too many fields is a UsageError that names it."""
     text = path.read_text(encoding="latin-1")

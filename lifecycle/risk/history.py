@@ -1,0 +1,109 @@
+"""The facts of clients as of a date of their own each: what a model is trained on, and what a night scores.
+
+`Facts` has one date for a whole bank. A subject here is a client on a date, so that loans granted on six
+hundred different days are one expression. Both clocks hold for each of them:
+`time < as_of AND recordedtime <= as_of`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis import _
+
+from lifecycle.clients.attribute import Figures
+from lifecycle.clients.facts import end_of
+from lifecycle.ports import Engine
+
+POSTED = "bank.account.transaction_posted.v1"
+REVERSED = "bank.account.transaction_reversed.v1"
+
+_SCHEMA = pa.schema([
+    ("subject_id", pa.string()),
+    ("of_client", pa.string()),
+    ("day", pa.date32()),
+    ("as_of", pa.timestamp("us", "UTC")),
+])
+
+
+class Subject(NamedTuple):
+    """A client at the end of a business date."""
+
+    subject_id: str
+    client_id: str
+    day: dt.date
+
+
+class History:
+    """Event tables of subjects, each as it could be known at the subject's own instant."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        subjects: Iterable[Subject],
+        zone: ZoneInfo,
+        held: frozenset[int] = frozenset(),
+    ) -> None:
+        rows = [(s.subject_id, s.client_id, s.day, end_of(s.day, zone)) for s in subjects]
+        columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
+        arrays = [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)]
+        self._engine = engine
+        self._held = held
+        self._once: dict[str, ir.Table] = {}
+        self.subjects = engine.keep(ibis.memtable(pa.table(arrays, schema=_SCHEMA)))
+
+    def facts(self, event_type: str) -> ir.Table:
+        """Facts of one type with `subject_id`, and `age`: how many days before the subject's date."""
+        table = self._engine.table(event_type)
+        seen = table.join(
+            self.subjects,
+            [
+                table.client == self.subjects.of_client,
+                table.time < self.subjects.as_of,
+                table.recordedtime <= self.subjects.as_of,
+            ],
+        ).drop("of_client", "as_of")
+        if self._held:
+            seen = seen.filter(~seen.position.isin(sorted(self._held)))
+        return seen.mutate(age=seen.day.delta(seen.business_date, unit="day"))
+
+    def once(self, name: str, build: Callable[[], ir.Table]) -> ir.Table:
+        """A table that many ask for, computed the first time only."""
+        if name not in self._once:
+            self._once[name] = self._engine.keep(build())
+        return self._once[name]
+
+    def entries(self, figures: Figures) -> ir.Table:
+        """Booked entries that stand, of the longest window a feature looks at: `credit`, `number` (the
+        amount), `balance` (after it; null where the source does not tell), `by_bank`."""
+        days = int(figures["credit_history_days"].value)
+        return self.once("entries", lambda: self._entries(days))
+
+    def _entries(self, days: int) -> ir.Table:
+        posted = self.facts(POSTED).filter(_.status == "BOOK", ~_.reversal, _.age < days)
+        undone = self.facts(REVERSED).select(
+            "subject_id", "account_id", transaction_id=_.original_transaction_id
+        )
+        standing = posted.anti_join(undone, ["subject_id", "account_id", "transaction_id"])
+        return standing.select(
+            "subject_id",
+            "event_id",
+            "time",
+            "age",
+            "purpose",
+            "is_cash",
+            credit=standing.credit_debit_indicator == "CRDT",
+            by_bank=standing.initiator == "BANK",
+            own=ibis.coalesce(standing.counterparty["type"] == "OWN", False),
+            number=standing.amount.cast("float64"),
+            balance=standing.balance_after.cast("float64"),
+            category=ibis.coalesce(
+                standing.merchant_details["merchant_category_code"], standing.mcc
+            ),
+        )

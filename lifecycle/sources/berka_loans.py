@@ -1,0 +1,96 @@
+"""The loans of the Berka bank with what was known before them: for the credit model and its test.
+
+Entries are those of the decoded sample of six years, which has about half of them; of some loans all that
+came before are there (`loan_history_coverage.csv`). Outcomes never become events.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lifecycle.errors import UsageError
+from lifecycle.sources.berka import Bank, BerkaSource, Entry, Timed, read_rows
+
+HISTORIES = "trans_sample.parquet"
+UNITS = 10_000
+"""Money is counted in ten-thousandths."""
+BAD = ("B", "D")
+"""Finished unpaid, and running in debt."""
+
+
+class GrantedLoan(NamedTuple):
+    """A loan, and how it ended or stands; `bad` is None where that is not told."""
+
+    loan_id: str
+    client_id: str
+    granted: dt.date
+    bad: bool | None
+
+
+class BerkaLoans(BerkaSource):
+    """Clients, accounts, cards, entries and applications of the accounts that got a loan."""
+
+    def __init__(self, folder: Path, timezone: ZoneInfo) -> None:
+        super().__init__(folder, timezone)
+        if not (folder / HISTORIES).is_file():
+            raise UsageError(
+                f"The entries before the loans are not in {folder} ({HISTORIES} missing): set "
+                "BERKA_DIR to the folder that holds them."
+            )
+        self._bank = Bank(folder, _entries(folder))
+
+    def granted(self) -> list[GrantedLoan]:
+        """Every loan, in the order of the grants."""
+        bank = self._bank
+        loans = [
+            GrantedLoan(
+                row["loan_id"],
+                bank.owner[row["account_id"]],
+                bank.granted(row),
+                row["status"] in BAD if row["status"].strip() else None,
+            )
+            for row in bank.loans
+        ]
+        return sorted(loans, key=lambda loan: (loan.granted, loan.loan_id))
+
+    def _read(self) -> list[Timed]:
+        bank = self._bank
+        applications = [
+            fact for row in bank.loans for fact in self._granted(row, bank.owner[row["account_id"]])
+        ]
+        facts = [
+            *self._clients(bank),
+            *self._accounts(bank),
+            *self._entries(bank),
+            *self._cards(bank),
+            *applications,
+        ]
+        return sorted(facts, key=lambda fact: fact.time)
+
+
+def _entries(folder: Path) -> list[Entry]:
+    """The entries of borrowers in the decoded sample: whole days, amounts as decimal numbers."""
+    borrowers = pa.array([int(row["account_id"]) for row in read_rows(folder / "loan.asc")])
+    rows = pq.read_table(folder / HISTORIES, filters=pc.field("account_id").isin(borrowers))
+    return [
+        Entry(
+            str(row["trans_id"]),
+            str(row["account_id"]),
+            row["date"],
+            row["type"] == "PRIJEM",
+            row["operation"] or "",
+            round(row["amount"] * UNITS),
+            round(row["balance"] * UNITS),
+            row["k_symbol"] or "",
+            row["bank"] or "",
+            str(row["account"] or ""),
+        )
+        for row in rows.to_pylist()
+    ]
