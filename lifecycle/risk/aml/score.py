@@ -18,7 +18,6 @@ import msgspec
 
 from lifecycle.clients.attribute import SOURCES_MAX, Figures
 
-SCORE_TYPE = "AML"
 _NAMESPACE = uuid.UUID("5b1f6f5c-9d0e-5e0a-8c55-2f0e9c1f4a77")
 _TENTH = Decimal("0.1")
 Row = Mapping[str, Any]
