@@ -15,6 +15,7 @@ from ibis import _
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.attributes.identity import KYC
 from lifecycle.clients.facts import Facts
+from lifecycle.clients.reading import AML
 from lifecycle.clients.tasks import Task
 from lifecycle.ports import Engine
 from lifecycle.risk.aml import score as scored
@@ -155,7 +156,7 @@ def _row(
     return {
         "score_id": made.score_id,
         "client_id": made.client_id,
-        "score_type": scored.SCORE_TYPE,
+        "score_type": AML,
         "status": made.status,
         "value": made.value,
         "band": made.band,
