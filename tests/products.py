@@ -10,6 +10,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.aml_scoring import last_reviews
+from lifecycle.clients.attribute import Figures
 from lifecycle.clients.consent import consent_facts
 from lifecycle.clients.facts import Facts
 from lifecycle.clients.needs.said import answers, mentions
@@ -17,6 +19,10 @@ from lifecycle.clients.observation import observations
 from lifecycle.clients.profile import profile
 from lifecycle.ports import Engine
 from lifecycle.profiling import Allowed, allowed_purposes
+from lifecycle.risk.aml.entries import unconverted
+from lifecycle.risk.aml.factor import FACTORS
+from lifecycle.risk.aml.large import large_transactions
+from lifecycle.risk.aml.typologies import TYPOLOGIES
 from lifecycle.risk.classification import facilities
 from lifecycle.risk.credit_facts import credit_facts
 from lifecycle.staging import Night, portfolio, staged_checks
@@ -54,7 +60,16 @@ def rows_of(side: Side, product: Product) -> pa.Table:
     return rows.sort_by([(name, "ascending") for name in product.key]) if product.key else rows
 
 
+def _aml(find: Callable[[Facts, Figures], ir.Table], *key: str) -> Product:
+    return Product(lambda side: find(side.facts, side.rules.parameters), key)
+
+
 PRODUCTS = {
+    **{f"aml {code}": _aml(t.hits, "client_id", "day") for code, t in TYPOLOGIES.items()},
+    **{f"aml {code}": _aml(factor.rows, "client_id") for code, factor in FACTORS.items()},
+    "aml large": _aml(large_transactions, "client_id", "day", "kind", "side", "currency"),
+    "aml reviews": Product(lambda s: last_reviews(s.facts), ("client_id",)),
+    "aml unconverted": _aml(unconverted, "client_id"),
     "answers": Product(lambda s: answers(s.facts), ("event_id",)),
     "consents": Product(lambda s: consent_facts(s.facts), ("event_id",)),
     "credit facts": Product(lambda s: credit_facts(s.facts), ()),

@@ -195,7 +195,7 @@ SCHEMES: dict[str, Scheme] = {
         Scheme(
             "M07",
             "percent of the declared income",
-            (100, 200, 300, 400, 500, 510, 600, 800),
+            (100, 200, 300, 400, 450, 510, 600, 800),
             lambda size: size > 500,
             600,
             200,

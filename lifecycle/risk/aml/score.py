@@ -95,7 +95,8 @@ def score(
 def band(value: int, figures: Figures) -> str:
     """HIGH, MEDIUM or LOW."""
     levels: Mapping[str, int] = figures["aml_levels"].value
-    return next(name for name, least in levels.items() if value >= least)
+    reached = [(least, name) for name, least in levels.items() if value >= least]
+    return max(reached)[1]
 
 
 def next_review(last: dt.date, level: str, figures: Figures) -> dt.date:

@@ -53,7 +53,7 @@ def cash(client: Client, on: str, amount: str, side: str = "credit", **fields: o
 
 
 def structuring(c: Cases) -> None:
-    one = c.person("m01-three")
+    one = c.person("m01-three", account="2026-01-01")
     ids = [cash(one, f"2026-03-0{n}", "40000") for n in (1, 3, 5)]
     c.hit("M01", one, "2026-03-05", sources=tuple(ids), entries="3.00", total="120000.00")
 
@@ -355,6 +355,21 @@ def beyond_the_profile(c: Cases) -> None:
     case("product", ("2026-03-01", "30000", ""), ("2026-03-02", "20001", "INVS"), hit=None)
     case("own", ("2026-03-02", "50001", ""), hit=None, partner_type="OWN")
     case("bank", ("2026-03-02", "50001", ""), hit=None, initiator="BANK")
+
+    abroad = c.person("m07-other-currencies")  # 10,000 dollars are 72,000 yuan
+    abroad.add(
+        clients.ProfileDeclared, "2024-01-02", declared_income_monthly="10000", currency="USD"
+    )
+    abroad.credit("2026-03-02", "359999")
+    abroad.credit("2026-03-03", "2")
+    c.hit(
+        "M07",
+        abroad,
+        "2026-03-03",
+        inflow="360001.00",
+        expected="72000.00",
+        excessive_from="360000.00",
+    )
 
     silent = c.person("m07-undeclared")
     silent.credit("2026-03-02", "900000")

@@ -8,12 +8,12 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from lifecycle.clients.attribute import Figures
-from lifecycle.clients.attributes.company import revenue_declared
-from lifecycle.clients.attributes.income import income_declared_monthly
+from lifecycle.clients.attribute import Figures, latest
+from lifecycle.clients.attributes.company import STATEMENT
+from lifecycle.clients.attributes.identity import DECLARED
 from lifecycle.clients.facts import Facts
 from lifecycle.risk.aml.clients import client_types
-from lifecycle.risk.aml.entries import DAY, entries, money
+from lifecycle.risk.aml.entries import DAY, entries, money, rate_of
 from lifecycle.risk.aml.typology import Own, completed, shown, trailing, typology
 
 
@@ -47,25 +47,22 @@ def beyond_the_profile(facts: Facts, figures: Figures, own: Own) -> ir.Table:
 
 
 def _expected(facts: Facts, figures: Figures, own: Own) -> ir.Table:
-    """(client, expected, excessive_from): declared monthly income, or a twelfth of the revenue filed, and the
-    multiple of it that is too much."""
-    person, company = float(own["times_income"]), float(own["times_revenue"])
-    income = income_declared_monthly.derive(facts, figures)
-    revenue = revenue_declared.derive(facts, figures)
-    said = ibis.union(
-        income.filter(income.value > 0).select(
-            client="client_id", expected="value", excessive_from=income.value * person
-        ),
-        revenue.filter(revenue.value > 0).select(
-            client="client_id",
-            expected=revenue.value / 12,
-            excessive_from=revenue.value / 12 * company,
-        ),
+    """(client, expected, excessive_from), in yuan: what a month should bring, by the newest declaration of a
+    person and the newest statement of a company, and the multiple of it that is too much."""
+    said = facts.table(DECLARED).mutate(
+        monthly=_.declared_income_monthly.cast("float64"), times=float(own["times_income"])
     )
-    # A company may have said something of an income too: what it filed is what it is measured by.
-    return said.group_by("client").agg(
-        expected=_.expected.max(), excessive_from=_.excessive_from.max()
+    filed = facts.table(STATEMENT).mutate(
+        monthly=_.statement["revenue"].cast("float64") / 12, times=float(own["times_revenue"])
     )
+    persons, companies = (
+        latest(table.filter(table.monthly > 0), "client")
+        .mutate(expected=lambda t: t.monthly * rate_of(t.currency, figures))
+        .select("client", "expected", "times", client_type=ibis.literal(kind))
+        for table, kind in ((said, "INDIVIDUAL"), (filed, "CORPORATE"))
+    )
+    known = persons.union(companies).join(client_types(facts), ["client", "client_type"])
+    return known.select("client", "expected", excessive_from=known.expected * known.times)
 
 
 @typology("M08")
