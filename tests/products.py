@@ -27,6 +27,7 @@ from lifecycle.risk.classification import facilities
 from lifecycle.risk.credit_facts import credit_facts
 from lifecycle.staging import Night, portfolio, staged_checks
 from tests.lakes import ZONE
+from tests.unit.attributes.bank import AS_OF
 
 FIRST = dt.date(2026, 1, 1)
 DAYS = 240
@@ -61,14 +62,20 @@ def rows_of(side: Side, product: Product) -> pa.Table:
 
 
 def _aml(find: Callable[[Facts, Figures], ir.Table], *key: str) -> Product:
-    return Product(lambda side: find(side.facts, side.rules.parameters), key)
+    """As of the day on which the cases of tests/unit/aml/ are worked out."""
+
+    def build(side: Side) -> ir.Table:
+        facts = Facts(side.engine, AS_OF, ZONE, frozenset())
+        return find(facts, side.rules.parameters)
+
+    return Product(build, key)
 
 
 PRODUCTS = {
     **{f"aml {code}": _aml(t.hits, "client_id", "day") for code, t in TYPOLOGIES.items()},
     **{f"aml {code}": _aml(factor.rows, "client_id") for code, factor in FACTORS.items()},
     "aml large": _aml(large_transactions, "client_id", "day", "kind", "side", "currency"),
-    "aml reviews": Product(lambda s: last_reviews(s.facts), ("client_id",)),
+    "aml reviews": _aml(lambda facts, figures: last_reviews(facts), "client_id"),
     "aml unconverted": _aml(unconverted, "client_id"),
     "answers": Product(lambda s: answers(s.facts), ("event_id",)),
     "consents": Product(lambda s: consent_facts(s.facts), ("event_id",)),

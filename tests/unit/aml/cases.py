@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from lifecycle.events import client as clients
 from lifecycle.events import credit as credits
+from lifecycle.events import product as products
 from tests.unit.attributes.bank import Bank, Client, at, day
 
 
@@ -710,3 +711,81 @@ def all_cases() -> Cases:
     for section in SECTIONS:
         section(cases)
     return cases
+
+
+def whole_bank() -> Bank:
+    """The cases of all typologies, and some clients of factors and of the list."""
+    bank = all_cases().bank
+    bank.company("s01")
+    exposed = bank.person("s02")
+    for on, pep in (("2026-01-01", True), ("2025-01-01", False)):
+        exposed.add(
+            clients.KycUpdated,
+            on,
+            kyc_level="FULL",
+            reviewed_at=dt.datetime.combine(day(on), dt.time(), dt.UTC),
+            next_review_date=day("2026-12-31"),
+            pep=pep,
+            sanctions_hit=False,
+        )
+    bank.person("s03-nation", nationality="IR")
+    bank.person("s03-lives", nationality="CN", country_of_residence="KP")
+    pays = bank.person("s03-pays")
+    pays.debit("2025-04-01", "10", partner="X", partner_country="IR")
+    paid = bank.person("s03-paid-long-ago")
+    paid.debit("2025-03-31", "10", partner="X", partner_country="IR")
+    bank.company("s04", industry_code="H62")
+    bank.company("s04-other", industry_code="C13")
+    bank.person("s05", source_channel="MOBILE")
+    bank.person("s05-met", source_channel="BRANCH")
+    for name, owners in (
+        ("s06-layer", ["s01"]),
+        ("s06-many", ["a", "b", "c", "d"]),
+        ("s06-few", ["a", "b", "c"]),
+    ):
+        firm = bank.company(name)
+        for owner in owners:
+            firm.add(clients.RelationLinked, "2025-01-01", other_client_id=owner, relation="UBO")
+    gold = bank.person("s07")
+    gold.add(
+        products.ProductSold,
+        "2026-01-01",
+        sale_id="S1",
+        product_id="AU-GOLD",
+        product_risk="R4",
+        amount="1000",
+        initiated_by="CLIENT",
+        suitability_check_id="K1",
+        disclosure_ack_id="D1",
+    )
+    _large(bank)
+    return bank
+
+
+def _large(bank: Bank) -> None:
+    once = bank.person("large-cash")
+    cash(once, "2026-03-27", "50000")
+    together = bank.person("large-cash-together")
+    for _ in range(2):
+        cash(together, "2026-03-27", "25000")
+    apart = bank.person("large-cash-apart")
+    cash(apart, "2026-03-26", "25000")
+    cash(apart, "2026-03-27", "25000")
+    cash(apart, "2026-03-27", "25000", "debit")
+    dollars = bank.person("large-cash-dollars")
+    cash(dollars, "2026-03-27", "10000", currency="USD")
+    euros = bank.person("large-cash-euros")  # 9,000 euros are 9,750 dollars, 10,000 are more
+    cash(euros, "2026-03-26", "9000", currency="EUR")
+    cash(euros, "2026-03-27", "10000", currency="EUR")
+    bank.person("large-person").debit("2026-03-27", "500000", partner="X")
+    bank.person("large-person-less").debit("2026-03-27", "499999.99", partner="X")
+    bank.person("large-abroad").debit("2026-03-27", "200000", partner="X", is_cross_border=True)
+    bank.company("large-firm").debit("2026-03-27", "2000000", partner="X")
+    bank.company("large-firm-less").debit("2026-03-27", "1999999.99", partner="X")
+    bank.person("large-own").debit("2026-03-27", "900000", partner_type="OWN")
+    undone = bank.person("large-reversed")
+    undone.debit("2026-03-27", "900000", partner="X", number="T1")
+    undone.reverse("2026-03-28", "T1", "900000")
+    bank.person("large-old").debit("2026-02-24", "900000", partner="X")
+    bank.person("large-oldest").debit("2026-02-25", "900000", partner="X")
+    bank.person("no-rate").credit("2026-03-27", "10", currency="THB", partner="X")

@@ -51,8 +51,8 @@ def early_settlement(facts: Facts, figures: Figures, own: Own) -> ir.Table:
         _.repaid * 100 >= _.principal * int(own["percent"]),
         _.income < _.instalment * float(own["times_instalment"]),
     )
-    largest = ibis.window(group_by=["client", "settled"])
-    found = found.filter(_.repaid == _.repaid.max().over(largest))
+    of_day = ibis.window(group_by=["client", "settled"])
+    found = found.mutate(largest=found.repaid.max().over(of_day)).filter(_.repaid == _.largest)
     names = ("repaid", "principal", "income", "instalment")
     return shown(found.select("client", *names, "event_id", "time", day=_.settled), *names)
 
