@@ -43,7 +43,7 @@ class Accounts(NamedTuple):
     """What is known of the bank that schemes are put into."""
 
     account_of: Mapping[str, str]
-    """Client -> its first account."""
+    """Person -> its first account. Schemes need persons; where one needs a company, it makes one."""
     events: Mapping[str, Sequence[Event]]
     """Client -> its events, in time order."""
     last: dt.date
@@ -58,15 +58,19 @@ def accounts_of(events: Iterable[Outgoing]) -> Accounts:
     """Read a bank. Raises UsageError for one without events."""
     by_client: dict[str, list[Event]] = defaultdict(list)
     first: dict[str, str] = {}
+    companies = set()
     for out in events:
         event = decode(out.value, out.key.encode(), out.topic, 0, 0)
         by_client[out.key].append(event)
         if isinstance(event.data, ac.AccountOpened):
             first.setdefault(out.key, event.data.account_id)
+        elif isinstance(event.data, cl.ClientRegistered) and event.data.client_type == "CORPORATE":
+            companies.add(out.key)
     if not by_client:
         raise UsageError("There are no events to put schemes into: take a wider range of dates.")
     last = max(events[-1].data.business_date for events in by_client.values())
-    return Accounts(first, by_client, last)
+    persons = {client: account for client, account in first.items() if client not in companies}
+    return Accounts(persons, by_client, last)
 
 
 def inject(
@@ -151,7 +155,7 @@ class _Account:
                 told.append(self._make(time, n, move, accounts))
             is_entry = isinstance(event.data, ac.TransactionPosted)
             if is_entry and asleep <= event.time < woken and event.data.initiator != "BANK":
-                self._shift -= _signed(event.data)
+                self._shift -= self._signed(event.data)
                 continue
             told.append(self._again(event, self._changed(event.data, scheme)))
         told += [self._make(time, n, move, accounts) for time, n, move in waiting]
@@ -159,21 +163,34 @@ class _Account:
 
     def _changed(self, data: Fact, scheme: Scheme) -> Fact:
         """A fact as it is now: balances go on from what was put in, and who has to be a company is."""
-        if isinstance(data, ac.TransactionPosted) and data.balance_after is not None:
+        if isinstance(data, ac.TransactionPosted | ac.BalanceSnapshot):
+            return self._moved(data) if data.account_id == self._account else data
+        if isinstance(data, cl.ClientRegistered) and scheme.company:
+            return msgspec.structs.replace(data, client_type="CORPORATE")
+        return data
+
+    def _moved(self, data: ac.TransactionPosted | ac.BalanceSnapshot) -> Fact:
+        """A fact of the account, with the balance as it is now."""
+        if isinstance(data, ac.TransactionPosted):
+            if data.balance_after is None:
+                return data
             self._balance = _units(data.balance_after)
             return msgspec.structs.replace(
                 data, balance_after=money_text(self._balance + self._shift)
             )
-        if isinstance(data, ac.BalanceSnapshot):
-            balance = self._balance + self._shift
-            return msgspec.structs.replace(
-                data,
-                amount=money_text(abs(balance)),
-                credit_debit_indicator="DBIT" if balance < 0 else "CRDT",
-            )
-        if isinstance(data, cl.ClientRegistered) and scheme.company:
-            return msgspec.structs.replace(data, client_type="CORPORATE")
-        return data
+        balance = self._balance + self._shift
+        return msgspec.structs.replace(
+            data,
+            amount=money_text(abs(balance)),
+            credit_debit_indicator="DBIT" if balance < 0 else "CRDT",
+        )
+
+    def _signed(self, data: ac.TransactionPosted) -> int:
+        """What an entry changes the account's balance by."""
+        if data.account_id != self._account:
+            return 0
+        units = minor_units(data.amount)
+        return units if data.credit_debit_indicator == "CRDT" else -units
 
     def _make(
         self, time: dt.datetime, number: int, move: Move, accounts: tuple[str, ...]
@@ -219,11 +236,6 @@ class _Account:
 
     def _midnight(self, day: dt.date) -> dt.datetime:
         return dt.datetime.combine(day, dt.time(), self._zone)
-
-
-def _signed(data: ac.TransactionPosted) -> int:
-    units = minor_units(data.amount)
-    return units if data.credit_debit_indicator == "CRDT" else -units
 
 
 def _units(text: str) -> int:
