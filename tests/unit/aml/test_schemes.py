@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks import aml_page
 from benchmarks.aml import plan
@@ -16,6 +17,7 @@ from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.aml_scoring import aml_scores
 from lifecycle.clients.facts import Facts
+from lifecycle.commands import application
 from lifecycle.errors import UsageError
 from lifecycle.events import Outgoing, minor_units
 from lifecycle.events import account as ac
@@ -164,6 +166,13 @@ def test_who_sleeps_does_nothing_for_a_year(bank: Accounts) -> None:
 def test_a_bank_without_events_is_refused() -> None:
     with pytest.raises(UsageError, match="no events"):
         accounts_of([])
+
+
+@pytest.mark.parametrize("factor", ["none", "0", "-1", "NaN", "Infinity"])
+def test_a_factor_that_is_none_is_refused_before_anything_is_simulated(factor: str) -> None:
+    answer = CliRunner().invoke(application, ["bench", "aml", "--factor", factor])
+    assert answer.exit_code != 0
+    assert "above zero" in str(answer.exception)
 
 
 # --- the page -------------------------------------------------------------------------------------
