@@ -52,7 +52,7 @@ def page(
         "consents": [msgspec.structs.asdict(permission) for permission in allowed.values()],
         "needs": reading.consented(summary["needs"], allowed),
         "questions": reading.consented(summary["questions"], allowed),
-        "scores": marked(served["scores"]),
+        "scores": marked(reading.scores(served["scores"], role)),
         "facilities": marked(served["facilities"]),
         "alerts": reading.owned(served["alerts"], role),
         "facts": [_fact(row) for row in served["facts"]],

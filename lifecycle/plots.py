@@ -70,6 +70,34 @@ def client_plot(
             plt.close(figure)
 
 
+def recall_plot(
+    panels: Sequence[tuple[str, Sequence[int], Sequence[float], Sequence[bool]]], path: Path
+) -> None:
+    """Draw recall by the size of what was planted into a PNG file, a panel each: title, sizes, recalls,
+    and at which sizes the rule is met. Raises UsageError when the file cannot be written."""
+    rows = -(-len(panels) // 2)
+    figure, grid = plt.subplots(rows, 2, figsize=(10, 2.2 * rows), layout="constrained")
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    for axes, (title, sizes, recalls, met) in zip(grid.flat, panels, strict=False):
+        at = range(len(sizes))
+        axes.plot(at, recalls, color="0.5", linewidth=1)
+        for kind, colour, marker in ((True, "tab:blue", "o"), (False, "tab:orange", "x")):
+            own = [n for n in at if met[n] is kind]
+            axes.scatter(own, [recalls[n] for n in own], color=colour, marker=marker, zorder=3)
+        axes.set_title(title, fontsize=9)
+        axes.set_xticks(at, [str(size) for size in sizes])
+        axes.set_ylim(-0.05, 1.05)
+        axes.grid(visible=True, alpha=0.3)
+    figure.suptitle("Recall by size (circle: the rule is met by itself, cross: it is not)")
+    try:
+        figure.savefig(path, dpi=110, format="png")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
+    finally:
+        plt.close(figure)
+
+
 def _fonts(language: str) -> list[str]:
     if language == "en":
         return ["DejaVu Sans"]

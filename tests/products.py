@@ -10,6 +10,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.aml_scoring import last_reviews
+from lifecycle.clients.attribute import Figures
 from lifecycle.clients.consent import consent_facts
 from lifecycle.clients.facts import Facts
 from lifecycle.clients.needs.said import answers, mentions
@@ -17,10 +19,15 @@ from lifecycle.clients.observation import observations
 from lifecycle.clients.profile import profile
 from lifecycle.ports import Engine
 from lifecycle.profiling import Allowed, allowed_purposes
+from lifecycle.risk.aml.entries import unconverted
+from lifecycle.risk.aml.factor import FACTORS
+from lifecycle.risk.aml.large import large_transactions
+from lifecycle.risk.aml.typologies import TYPOLOGIES
 from lifecycle.risk.classification import facilities
 from lifecycle.risk.credit_facts import credit_facts
 from lifecycle.staging import Night, portfolio, staged_checks
 from tests.lakes import ZONE
+from tests.unit.attributes.bank import AS_OF
 
 FIRST = dt.date(2026, 1, 1)
 DAYS = 240
@@ -54,7 +61,22 @@ def rows_of(side: Side, product: Product) -> pa.Table:
     return rows.sort_by([(name, "ascending") for name in product.key]) if product.key else rows
 
 
+def _aml(find: Callable[[Facts, Figures], ir.Table], *key: str) -> Product:
+    """As of the day on which the cases of tests/unit/aml/ are worked out."""
+
+    def build(side: Side) -> ir.Table:
+        facts = Facts(side.engine, AS_OF, ZONE, frozenset())
+        return find(facts, side.rules.parameters)
+
+    return Product(build, key)
+
+
 PRODUCTS = {
+    **{f"aml {code}": _aml(t.hits, "client_id", "day") for code, t in TYPOLOGIES.items()},
+    **{f"aml {code}": _aml(factor.rows, "client_id") for code, factor in FACTORS.items()},
+    "aml large": _aml(large_transactions, "client_id", "day", "kind", "side", "currency"),
+    "aml reviews": _aml(lambda facts, figures: last_reviews(facts), "client_id"),
+    "aml unconverted": _aml(unconverted, "client_id"),
     "answers": Product(lambda s: answers(s.facts), ("event_id",)),
     "consents": Product(lambda s: consent_facts(s.facts), ("event_id",)),
     "credit facts": Product(lambda s: credit_facts(s.facts), ()),

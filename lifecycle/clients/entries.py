@@ -100,10 +100,13 @@ def _booked(posted: ir.Table, facts: Facts) -> ir.Table:
         "purpose",
         "is_cash",
         "is_cross_border",
+        "balance_after",
         number=entries.amount.cast("float64"),
         partner=ibis.coalesce(
             entries.counterparty["name_hash"], entries.counterparty["account_hash"]
         ),
+        partner_account=entries.counterparty["account_hash"],
+        partner_country=entries.counterparty["country"],
         partner_type=entries.counterparty["type"],
         category=ibis.coalesce(entries.merchant_details["merchant_category_code"], entries.mcc),
     )

@@ -17,6 +17,8 @@ Row = dict[str, Any]
 Permissions = Mapping[Purpose, Permission]
 
 COMPLIANCE = "CO"
+AML = "AML"
+"""The type of the score that speaks of money laundering."""
 
 _HIDDEN: Row = {
     "value": None,
@@ -63,6 +65,17 @@ def owned(rows: Sequence[Row], role: str | None) -> list[Row]:
     if role in (None, COMPLIANCE):
         return list(rows)
     return [row for row in rows if COMPLIANCE not in row["owner"].split("+")]
+
+
+def scores(rows: Sequence[Row], role: str | None) -> list[Row]:
+    """Scores as a role may see them. Suspicions of money laundering are for compliance alone: who works
+    the pipeline does not see them either, and has to say that it reads as compliance."""
+    return [row for row in rows if row["score_type"] != AML or role == COMPLIANCE]
+
+
+def confidential(rows: Sequence[Row], role: str | None) -> list[Row]:
+    """Hits of typologies, static factors and the statutory list: all for compliance, nothing else."""
+    return list(rows) if role == COMPLIANCE else []
 
 
 def _may(allowed: Permissions, needed: set[Any]) -> bool:

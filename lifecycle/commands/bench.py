@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from lifecycle import settings
 from lifecycle.commands.console import AsJson, err, out, print_json
+from lifecycle.errors import AnswerIsNo, UsageError
 
 group = typer.Typer(no_args_is_help=True, help="Measurements, on a scratch platform of their own.")
 
@@ -161,6 +163,51 @@ def profiles(
     if as_json:
         return print_json(result)
     out.print(evaluation_page.tables(result), highlight=False, markup=False)
+
+
+@group.command()
+def aml(
+    clients: Annotated[int, typer.Option(min=50, help="Clients of the simulated bank.")] = 1_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same schemes.")] = 1,
+    factor: Annotated[str, typer.Option(help="Crowns of 1993-94 that stand for a yuan.")] = "0.6",
+    write: Annotated[
+        Path | None, typer.Option(help="Write the tables between the markers of this page.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw recall by size into this PNG file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the typologies of money laundering find of schemes put into real and simulated accounts."""
+    from benchmarks import aml_page, evaluation_page
+    from benchmarks.aml import measure
+
+    if write:
+        evaluation_page.check(write)
+    crowns = _positive(factor)
+    result = measure(settings.load(), clients=clients, seed=seed, factor=crowns, note=err.print)
+    if plot:
+        from lifecycle.plots import recall_plot
+
+        recall_plot(aml_page.panels(result), plot)
+    if write:
+        evaluation_page.put(write, aml_page.tables(result))
+    if as_json:
+        print_json(result)
+    else:
+        out.print(aml_page.tables(result), highlight=False, markup=False)
+    if result["short"]:
+        raise AnswerIsNo(f"Recall is below what is asked for: {'; '.join(result['short'])}.")
+
+
+def _positive(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal(0)
+    if not (number.is_finite() and number > 0):
+        raise UsageError(f"--factor {text} is no number above zero: give one, e.g. 0.6.")
+    return number
 
 
 def _report(result: dict[str, Any], as_json: bool) -> None:

@@ -250,7 +250,7 @@ def _credit(page: Row, say: int) -> Iterable[str]:
         yield f"{score['score_type']} {value}, {score['band']} ({told}) {_mark(score)}"
         for reason in score["reason_codes"]:
             text = (reason["zh"], reason["en"])[say]
-            yield f"  {reason['code']} {text} (-{reason['points_lost']})"
+            yield f"  {reason['code']} {text} ({_points(reason)})"
     for facility in page["facilities"]:
         told = ("逾期{dpd}天,余额", "{dpd} days past due, outstanding ")[say]
         yield (
@@ -259,6 +259,11 @@ def _credit(page: Row, say: int) -> Iterable[str]:
             f"{told.format(dpd=facility['dpd'])}{facility['outstanding']:,.2f} "
             f"{facility['currency']} {_mark(facility)}"
         )
+
+
+def _points(reason: Row) -> str:
+    """A credit score loses points, one of money laundering adds them up."""
+    return f"+{reason['points']}" if "points" in reason else f"-{reason['points_lost']}"
 
 
 def _alerts(page: Row, say: int) -> Iterable[str]:

@@ -16,7 +16,7 @@ from lifecycle.commands.console import AsJson, day, err, out, print_json
 from lifecycle.errors import UsageError
 from lifecycle.ports import EventSource
 from lifecycle.settings import Settings
-from lifecycle.sources.simulator import Label
+from lifecycle.sources.simulator import LAUNDERING, STORIES, Label
 
 SIMULATED_SINCE = "2026-01-01"
 
@@ -43,6 +43,10 @@ def replay(
     labels: Annotated[
         Path | None, typer.Option(help="Simulator: write the planted truth to this CSV file.")
     ] = None,
+    laundering: Annotated[
+        bool,
+        typer.Option(help="Simulator: the bank whose stories are schemes of money laundering."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish events to Kafka. Facts that are sent again change nothing; bad lines are held again."""
@@ -50,7 +54,15 @@ def replay(
     begin, end = day(first), day(last)
     if begin and end and begin > end:
         raise UsageError(f"--from {begin} is after --to {end}: there is nothing to replay.")
-    chosen = _source(configured, source, seed=seed, clients=clients, days=days, labels=labels)
+    chosen = _source(
+        configured,
+        source,
+        seed=seed,
+        clients=clients,
+        days=days,
+        labels=labels,
+        laundering=laundering,
+    )
     published = _publish(configured, chosen, begin, end, speed)
     if as_json:
         print_json({"source": chosen.name, **msgspec.structs.asdict(published)})
@@ -89,7 +101,14 @@ def _publish(
 
 
 def _source(
-    configured: Settings, name: str, *, seed: int, clients: int, days: int, labels: Path | None
+    configured: Settings,
+    name: str,
+    *,
+    seed: int,
+    clients: int,
+    days: int,
+    labels: Path | None,
+    laundering: bool,
 ) -> EventSource:
     if name == "berka":
         return app.berka(configured)
@@ -101,6 +120,7 @@ def _source(
         clients=clients,
         first_day=dt.date.fromisoformat(SIMULATED_SINCE),
         days=days,
+        stories=LAUNDERING if laundering else STORIES,
     )
     if labels:
         try:

@@ -44,6 +44,8 @@ class ClientRegistered(Fact, frozen=True):
     incorporation_date: Date | None = None
     sex: Literal["F", "M", "X"] | None = None
     nationality: Country | None = None
+    country_of_residence: Country | None = None
+    """Where a person lives, or a company has its seat (ISO 20022 CtryOfRes)."""
     region: Code | None = None
     industry_code: Code | None = None
     occupation_code: Code | None = None

@@ -30,6 +30,7 @@ from lifecycle.sources.simulator import SimulatorSource
 from tests.lakes import ZONE, lake_of
 from tests.products import DAYS, FIRST, PRODUCTS, Side, rows_of, side_of
 from tests.samples import client_life
+from tests.unit.aml.cases import whole_bank
 
 CLIENTS, LIVES = 80, 20
 OLDER = 1000
@@ -108,11 +109,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """Eight months of a bank, and clients who have one fact of every type."""
+    """Eight months of a bank, clients who have one fact of every type, and the cases of money
+    laundering."""
     path = tmp_path_factory.mktemp("lake")
     bank = SimulatorSource(seed=11, clients=CLIENTS, first_day=FIRST, days=DAYS, timezone=ZONE)
     lives = (fact for n in range(LIVES) for fact in client_life(f"LIFE-{n}", seed=n))
-    lake = lake_of(path, itertools.chain(bank.events(None, None), lives))
+    lake = lake_of(path, itertools.chain(bank.events(None, None), lives, whole_bank().facts))
     entries = DeltaTable(str(path / POSTED)).to_pyarrow_table().sort_by("position")
     older, newer = entries.slice(0, OLDER).drop(["channel"]), entries.slice(OLDER)
     write_deltalake(str(path / POSTED), older, mode="overwrite", schema_mode="overwrite")

@@ -6,7 +6,8 @@ planted, so the smallest bank has them all. The truth goes to a label file, neve
 `docs/sources.md` has the distributions.
 """
 
+from lifecycle.sources.simulator.laundering import LAUNDERING
 from lifecycle.sources.simulator.source import SimulatorSource
 from lifecycle.sources.simulator.stories import STORIES, Label, Story
 
-__all__ = ["STORIES", "Label", "SimulatorSource", "Story"]
+__all__ = ["LAUNDERING", "STORIES", "Label", "SimulatorSource", "Story"]

@@ -94,6 +94,7 @@ class Account:
         mcc: str | None = None,
         end_to_end: str | None = None,
         reversal: bool = False,
+        abroad: bool = False,
     ) -> str:
         """Book an entry of `amount` ten-thousandths, rounded down to a fen, not before `second`.
 
@@ -118,6 +119,7 @@ class Account:
             initiator=way.initiator,
             is_cash=way.is_cash,
             reversal=reversal,
+            is_cross_border=abroad,
             bank_transaction_code=way.code,
             counterparty=other,
             mcc=mcc,

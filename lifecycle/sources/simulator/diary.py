@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from lifecycle.events import Fact
+from lifecycle.sources.simulator.stories import Story
 
 CURRENCY = "CNY"
 YUAN = 10_000
@@ -27,14 +29,17 @@ class Timed(NamedTuple):
 class Diary:
     """One client's facts of the day, its random stream and its sequence."""
 
-    __slots__ = ("_facts", "client_id", "number", "random", "sequence", "zone")
+    __slots__ = ("_facts", "client_id", "number", "random", "sequence", "stories", "zone")
 
-    def __init__(self, seed: int, number: int, zone: ZoneInfo) -> None:
+    def __init__(
+        self, seed: int, number: int, zone: ZoneInfo, stories: Mapping[int, Story]
+    ) -> None:
         self.random = Random(f"{seed}:{number}")
         self.number = number
         self.client_id = f"SIM-{number:06d}"
         self.sequence = 0
         self.zone = zone
+        self.stories = stories
         self._facts: list[Timed] = []
 
     def __len__(self) -> int:

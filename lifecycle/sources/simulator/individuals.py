@@ -26,7 +26,7 @@ from lifecycle.sources.simulator.diary import CURRENCY, FEN, YUAN, Diary
 from lifecycle.sources.simulator.investments import invest
 from lifecycle.sources.simulator.life import Act, Life
 from lifecycle.sources.simulator.loans import MISSED, Application, Loan, consent
-from lifecycle.sources.simulator.stories import MARRIED, RELATIONS, STORIES_EVERY
+from lifecycle.sources.simulator.stories import ALONE, MARRIED, RELATIONS, STORIES_EVERY
 
 _SEXES: tuple[Literal["F", "M"], ...] = ("F", "M")
 SHOPS = ("5411", "5411", "5812", "5311", "5541")
@@ -77,7 +77,8 @@ class Individual(Life):
         self._insured = diary.chance(INSURED)
         self._school = any(self.first.year - born in SCHOOL_AGE for born in true.children)
         self._cards = 0
-        settled = self.told != "DORMANT_WAKES" and not (self.story and self.story.state)
+        sleeps = self.told == "DORMANT_WAKES" or self.told in ALONE
+        settled = not sleeps and not (self.story and self.story.state)
         if settled:
             self._settle(relation, true.debts)
 

@@ -11,7 +11,7 @@ from lifecycle.sources.simulator.accounts import INTEREST, Account
 from lifecycle.sources.simulator.contacts import talk
 from lifecycle.sources.simulator.diary import Diary, Timed
 from lifecycle.sources.simulator.loans import Loan, consent
-from lifecycle.sources.simulator.stories import RELATIONS, STORIES, STORIES_EVERY, Label
+from lifecycle.sources.simulator.stories import RELATIONS, STORIES_EVERY, Label, story_of
 
 Act = Callable[[dt.date], None]
 QUARTERLY_INTEREST = 2_000
@@ -41,7 +41,7 @@ class Life:
 
     def __init__(self, diary: Diary, first: dt.date) -> None:
         self.diary = diary
-        self.story = STORIES.get(diary.number % STORIES_EVERY)
+        self.story = story_of(diary.stories, diary.number)
         offset = self.story.first_day(diary.number) if self.story else 0
         self.story_day = first + dt.timedelta(days=offset)
         self.first = first
@@ -80,6 +80,9 @@ class Life:
             story.state,
             story.check,
             self.ratio,
+            story.typology,
+            story.found if story.typology else None,
+            story.parameters,
         )
 
     def at(self, day: dt.date, act: Act) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from lifecycle.errors import UsageError
@@ -12,8 +12,9 @@ from lifecycle.sources.files import within
 from lifecycle.sources.simulator.companies import Company
 from lifecycle.sources.simulator.diary import Diary, Timed
 from lifecycle.sources.simulator.individuals import Individual
+from lifecycle.sources.simulator.laundering import launder
 from lifecycle.sources.simulator.life import Life
-from lifecycle.sources.simulator.stories import COMPANIES, STORIES_EVERY, Label
+from lifecycle.sources.simulator.stories import COMPANIES, STORIES, STORIES_EVERY, Label, Story
 from lifecycle.sources.simulator.telling import plan
 
 SOURCE = "/simulator"
@@ -26,7 +27,14 @@ class SimulatorSource:
     name = SOURCE
 
     def __init__(
-        self, *, seed: int, clients: int, first_day: dt.date, days: int, timezone: ZoneInfo
+        self,
+        *,
+        seed: int,
+        clients: int,
+        first_day: dt.date,
+        days: int,
+        timezone: ZoneInfo,
+        stories: Mapping[int, Story] = STORIES,
     ) -> None:
         if not CLIENTS_MIN <= clients <= CLIENTS_MAX:
             raise UsageError(
@@ -41,6 +49,7 @@ class SimulatorSource:
         self._first_day = first_day
         self._days = days
         self._zone = timezone
+        self._stories = stories
 
     def events(self, first: dt.date | None, last: dt.date | None) -> Iterator[Outgoing]:
         lives = self._lives()
@@ -67,13 +76,15 @@ class SimulatorSource:
         return [self._life(number) for number in range(self._clients)]
 
     def _life(self, number: int) -> Life:
-        diary = Diary(self._seed, number, self._zone)
+        diary = Diary(self._seed, number, self._zone, self._stories)
         if number % STORIES_EVERY in COMPANIES:
             company = Company(diary, self._first_day)
             company.at(self._first_day, company.join)
+            launder(company)
             return company
         client = Individual(diary, self._first_day)
         plan(client)
+        launder(client)
         return client
 
 

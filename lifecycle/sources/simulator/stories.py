@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 STORIES_EVERY = 50
@@ -25,6 +26,14 @@ class Story(NamedTuple):
     """Days from its beginning until the state may end; None when it stays."""
     check: str = ""
     """The cross-validation check that its false declaration fails."""
+    typology: str = ""
+    """The typology of money laundering it is about."""
+    found: bool = False
+    """Whether that typology has to find it: else it is a near miss."""
+    parameters: str = ""
+    """How large it is, as the typology measures it."""
+    every: int = 1
+    """It is told in one of so many fifties of clients."""
 
     def first_day(self, number: int) -> int:
         """The day on which the story of a client begins."""
@@ -41,7 +50,12 @@ STORIES: dict[int, Story] = {
     2: Story("MISSED_TWICE"),
     3: Story("MISSED_OVER_90_DAYS"),
     4: Story("OVERDRAFT"),
-    5: Story("STRUCTURING"),
+    5: Story(
+        "STRUCTURING",
+        typology="M01",
+        found=True,
+        parameters="deposits=3;days=4;amount=31000..48999",
+    ),
     6: Story("LARGE_CASH"),
     7: Story("DORMANT_WAKES"),
     8: Story("CONSENT_WITHDRAWN"),
@@ -80,6 +94,16 @@ STORIES: dict[int, Story] = {
 }
 """Client number modulo 50 -> story; the other numbers live quietly."""
 
+
+def story_of(stories: Mapping[int, Story], number: int) -> Story | None:
+    """The story of a client, by its number; None when it lives quietly."""
+    story = stories.get(number % STORIES_EVERY)
+    return story if story and number // STORIES_EVERY % story.every == 0 else None
+
+
+ALONE = {"M03_FOUND", "M03_NEAR", "M04_FOUND", "M04_NEAR"}
+"""Stories whose clients have nothing but an account: other payees or a loan would be the story's end."""
+
 COMPANIES = range(45, 50)
 """Client numbers modulo 50 that are companies."""
 
@@ -116,3 +140,9 @@ class Label(NamedTuple):
     ratio: str = ""
     """Its size, as the check divides it: CV01 observed / declared income, CV03 filed revenue /
     yearly inflow, CV04 declared / reported debts."""
+    typology: str = ""
+    """The typology of money laundering it is about."""
+    found: bool | None = None
+    """Whether that typology has to find it; False for a near miss."""
+    parameters: str = ""
+    """How large it is, as the typology measures it."""

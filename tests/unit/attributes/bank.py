@@ -193,7 +193,15 @@ class Client:
         )
 
     def _entry(self, side: str, on: str, amount: str, fields: dict[str, Any]) -> str:
-        partner, kind = fields.pop("partner", None), fields.pop("partner_type", None)
+        other = {
+            name: fields.pop(f"partner{part}", None)
+            for name, part in (
+                ("name_hash", ""),
+                ("type", "_type"),
+                ("account_hash", "_account"),
+                ("country", "_country"),
+            )
+        }
         return self.add(
             accounts.TransactionPosted,
             on,
@@ -202,8 +210,6 @@ class Client:
             amount=amount,
             credit_debit_indicator=side,
             booking_datetime=at(f"{on}T12:00"),
-            counterparty=accounts.Counterparty(name_hash=partner, type=kind)
-            if partner or kind
-            else None,
+            counterparty=accounts.Counterparty(**other) if any(other.values()) else None,
             **fields,
         )
