@@ -35,26 +35,31 @@ def customer_entries(facts: Facts, figures: Figures, first: dt.date) -> ir.Table
             f"reads those since {horizon}: raise entries_days in rules/profile.yaml."
         )
     entries = facts.once(
-        "customer_entries",
-        lambda: _without_own_transfers(
-            booked(facts, figures).filter(_.initiator != "BANK"), facts, apart
-        ),
+        "customer_entries", lambda: _of_customers(booked(facts, figures), facts, figures)
     )
     return entries.filter(_.business_date >= first)
+
+
+def customer_entries_among(posted: ir.Table, facts: Facts, figures: Figures) -> ir.Table:
+    """The same of some posted facts, however old."""
+    return _of_customers(_booked(posted, facts), facts, figures)
+
+
+def _of_customers(entries: ir.Table, facts: Facts, figures: Figures) -> ir.Table:
+    apart = int(figures["own_transfer_days"].value)
+    return _without_own_transfers(entries.filter(_.initiator != "BANK"), facts, apart)
 
 
 def income_entries(facts: Facts, figures: Figures) -> ir.Table:
     """Entries of all times that say they are salary or pension, own transfers left out. There are few,
     so that reading them from the whole log costs little."""
-    purposes, apart = figures["income_purposes"].value, int(figures["own_transfer_days"].value)
-
-    def found() -> ir.Table:
-        paid = facts.table(POSTED).filter(_.purpose.isin(list(purposes)))
-        return _without_own_transfers(
-            _booked(paid, facts).filter(_.initiator != "BANK"), facts, apart
-        )
-
-    return facts.once("income_entries", found)
+    purposes = list(figures["income_purposes"].value)
+    return facts.once(
+        "income_entries",
+        lambda: customer_entries_among(
+            facts.table(POSTED).filter(_.purpose.isin(purposes)), facts, figures
+        ),
+    )
 
 
 def booked(facts: Facts, figures: Figures) -> ir.Table:

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from lifecycle.clients.attribute import Figures, rounded
-from lifecycle.clients.entries import customer_entries, snapshot_balances
+from lifecycle.clients.entries import POSTED, balances, customer_entries_among
 from lifecycle.clients.facts import Facts
 
 SECOND = 1_000_000
@@ -33,11 +33,12 @@ def entries(facts: Facts, figures: Figures) -> ir.Table:
 def _entries(facts: Facts, figures: Figures) -> ir.Table:
     known = _recent(facts, figures)
     rate = rate_of(known.currency, figures)
-    closing = snapshot_balances(facts).select("account_id", "business_date", closing="balance")
-    balances = known.left_join(closing, ["account_id", "business_date"]).drop(
+    days = int(figures["aml_history_days"].value)
+    closing = balances(facts, days).select("account_id", "business_date", closing="balance")
+    with_balance = known.left_join(closing, ["account_id", "business_date"]).drop(
         "account_id_right", "business_date_right"
     )
-    return balances.filter(rate.notnull()).select(
+    return with_balance.filter(rate.notnull()).select(
         "client",
         "event_id",
         "time",
@@ -82,4 +83,5 @@ def _yuan(number: ir.FloatingValue, rate: ir.FloatingValue) -> ir.DecimalValue:
 
 def _recent(facts: Facts, figures: Figures) -> ir.Table:
     since = facts.since(int(figures["aml_history_days"].value))
-    return customer_entries(facts, figures).filter(_.business_date >= since)
+    posted = facts.table(POSTED).filter(_.business_date >= since)
+    return facts.once("aml_history", lambda: customer_entries_among(posted, facts, figures))

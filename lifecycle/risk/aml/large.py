@@ -45,7 +45,7 @@ def large_transactions(facts: Facts, figures: Figures) -> ir.Table:
 def _by_kind(facts: Facts, figures: Figures) -> ir.Table:
     """Entries with the kind the law knows them as, the amount in its currency, and the threshold."""
     since = facts.since(int(figures["aml_large_days"].value))
-    every = customer_entries(facts, figures).filter(_.business_date >= since)
+    every = customer_entries(facts, figures, since)
     known = every.join(client_types(facts), "client")
     person = known.client_type == "INDIVIDUAL"
     kind = ibis.cases(
