@@ -62,6 +62,8 @@ def _booked(facts: Facts) -> ir.Table:
         "is_cash",
         "is_cross_border",
         number=entries.amount.cast("float64"),
+        name_hash=entries.counterparty["name_hash"],
+        account_hash=entries.counterparty["account_hash"],
         partner=ibis.coalesce(
             entries.counterparty["name_hash"], entries.counterparty["account_hash"]
         ),
