@@ -275,7 +275,7 @@ def guarantees_given(facts: Facts, figures: Figures) -> ir.Table:
 @attribute("currency", ages="balances", decimals=2, confidence=0.9, clients=COMPANIES)
 def bank_balance_change(facts: Facts, figures: Figures) -> ir.Table:
     """How closing balances changed over the period of the newest statement."""
-    now = _statements(facts).filter(_.nth == 0).select("client", "period_end")
+    now = statements(facts).filter(_.nth == 0).select("client", "period_end")
     balances = spans(facts, int(figures["statement_days"].value))
     at = balances.join(now, "client")
     end = at.filter(_.start <= _.period_end, _.until > _.period_end)
@@ -305,8 +305,9 @@ def cash_gap_forecast_90d(facts: Facts, figures: Figures) -> ir.Table:
     )
 
 
-def _statements(facts: Facts) -> ir.Table:
-    """Statements as numbers, newest version of each period, `nth` counted from the newest back."""
+def statements(facts: Facts) -> ir.Table:
+    """Statements as numbers, newest version of each period, `nth` counted from the newest back;
+    `first_filed` is when the period was filed at first."""
     return facts.once("statements", lambda: _read_statements(facts))
 
 
@@ -315,15 +316,19 @@ def _read_statements(facts: Facts) -> ir.Table:
     version = ibis.window(
         group_by=["client", "period_end"], order_by=[ibis.desc("version"), ibis.desc("position")]
     )
-    newest = filed.mutate(newest=ibis.row_number().over(version)).filter(_.newest == 0)
+    period = ibis.window(group_by=["client", "period_end"])
+    newest = filed.mutate(
+        newest=ibis.row_number().over(version), first_filed=_.filed_at.min().over(period)
+    ).filter(_.newest == 0)
     lines = {name: newest.statement[name].cast("float64") for name in _LINES}
     nth = ibis.row_number().over(ibis.window(group_by="client", order_by=ibis.desc("period_end")))
-    return newest.select("client", "event_id", "time", "period_end", nth=nth, **lines)
+    told = ("client", "event_id", "time", "period_end", "first_filed", "auditor_hash")
+    return newest.select(*told, nth=nth, **lines)
 
 
 def _line(facts: Facts, value: Callable[[Any], ir.Value]) -> ir.Table:
     """A figure of the newest statement."""
-    now = _statements(facts).filter(_.nth == 0)
+    now = statements(facts).filter(_.nth == 0)
     return of_one(now, value(now)).filter(_.value.notnull())
 
 
@@ -335,8 +340,8 @@ def _two_years(facts: Facts, value: Callable[[Any, Any], ir.Value]) -> ir.Table:
 
 def _year_and_before(facts: Facts) -> tuple[ir.Table, Any, Any]:
     """The newest statement of each company beside that of the year before, and the lines of both."""
-    statements = _statements(facts)
-    now, before = statements.filter(_.nth == 0), statements.filter(_.nth == 1).view()
+    filed = statements(facts)
+    now, before = filed.filter(_.nth == 0), filed.filter(_.nth == 1).view()
     years = [
         now.client == before.client,
         now.period_end.year() == before.period_end.year() + 1,
