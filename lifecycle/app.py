@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lifecycle.proof import Proof
     from lifecycle.quarantine import Action, Answer, Request
     from lifecycle.refresh import Refreshed
-    from lifecycle.sources.simulator import SimulatorSource
+    from lifecycle.sources.simulator import SimulatorSource, Story
 
 
 BACKFILL = (
@@ -335,13 +335,24 @@ def berka(settings: Settings) -> EventSource:
 
 
 def simulator(
-    settings: Settings, *, seed: int, clients: int, first_day: dt.date, days: int
+    settings: Settings,
+    *,
+    seed: int,
+    clients: int,
+    first_day: dt.date,
+    days: int,
+    stories: Mapping[int, Story] | None = None,
 ) -> SimulatorSource:
-    """The seeded simulated bank."""
-    from lifecycle.sources.simulator import SimulatorSource
+    """The seeded simulated bank, of its usual stories unless told others."""
+    from lifecycle.sources.simulator import STORIES, SimulatorSource
 
     return SimulatorSource(
-        seed=seed, clients=clients, first_day=first_day, days=days, timezone=settings.timezone
+        seed=seed,
+        clients=clients,
+        first_day=first_day,
+        days=days,
+        timezone=settings.timezone,
+        stories=STORIES if stories is None else stories,
     )
 
 

@@ -62,6 +62,7 @@ def _booked(facts: Facts) -> ir.Table:
         "is_cash",
         "is_cross_border",
         number=entries.amount.cast("float64"),
+        bank_id=entries.counterparty["bank_id"],
         name_hash=entries.counterparty["name_hash"],
         account_hash=entries.counterparty["account_hash"],
         partner=ibis.coalesce(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from lifecycle.risk.score_row import REASONS_MAX, SOURCES_MAX, Row
+from lifecycle.risk.score_row import REASONS_MAX, SOURCES_MAX, Row, band_of
 
 HIGHEST = 100
 
@@ -43,7 +43,7 @@ def score(
     value = min(HIGHEST, sum(own for _reason, own in reasons))
     shown = reasons[:REASONS_MAX]
     ids = dict.fromkeys(id for reason, _own in shown for id in gravest[reason].sources)
-    band = next(name for name, least in bands.items() if value >= least)
+    band = band_of(value, bands)
     return Row(client_id, score_type, "SCORED", value, band, None, shown, tuple(ids)[:SOURCES_MAX])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 REASONS_MAX = 4
 SOURCES_MAX = 20
@@ -34,3 +35,9 @@ class Row(NamedTuple):
 def empty(client_id: str, score_type: str, status: NoScore) -> Row:
     """A row without a score, which says why."""
     return Row(client_id, score_type, status, None, None, None, (), ())
+
+
+def band_of(value: float, bands: Mapping[str, Any]) -> str:
+    """The band whose least value is the greatest that `value` reaches; bands come in any order."""
+    reached = [(float(least), name) for name, least in bands.items() if value >= float(least)]
+    return max(reached)[1]

@@ -18,7 +18,7 @@ from lifecycle.clients.facts import Facts
 from lifecycle.events import Outgoing, credit, interaction
 from lifecycle.events import client as cl
 from lifecycle.risk.conduct_score import Sign, score
-from lifecycle.risk.score_row import Row
+from lifecycle.risk.score_row import Row, band_of
 from lifecycle.settings import ROOT
 from tests.lakes import ZONE, lake_of
 from tests.unit.attributes.bank import AS_OF, Bank, Client, at, day
@@ -83,6 +83,14 @@ def test_another_sign_never_lowers_a_score(some: list[Sign], more: list[Sign]) -
     fewer, all_of_them = scored(*some), scored(*some, *more)
     assert 0 <= (fewer.value or 0) <= (all_of_them.value or 0) <= 100
     assert all_of_them == scored(*reversed([*some, *more])), "their order says nothing"
+
+
+@pytest.mark.parametrize(
+    ("value", "band"),
+    [(0, "LOW"), (39, "LOW"), (40, "MEDIUM"), (69, "MEDIUM"), (70, "HIGH"), (100, "HIGH")],
+)
+def test_bands_of_the_rules_in_whatever_order_they_are_kept(value: int, band: str) -> None:
+    assert band_of(value, FIGURES["conduct_bands"].value) == band
 
 
 @pytest.mark.parametrize("kind", ["operating", "moral"])

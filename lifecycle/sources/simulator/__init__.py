@@ -7,6 +7,6 @@ planted, so the smallest bank has them all. The truth goes to a label file, neve
 """
 
 from lifecycle.sources.simulator.source import SimulatorSource
-from lifecycle.sources.simulator.stories import STORIES, Label, Story
+from lifecycle.sources.simulator.stories import LEAVING, STORIES, Label, Story
 
-__all__ = ["STORIES", "Label", "SimulatorSource", "Story"]
+__all__ = ["LEAVING", "STORIES", "Label", "SimulatorSource", "Story"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from lifecycle.errors import UsageError
@@ -13,7 +13,7 @@ from lifecycle.sources.simulator.companies import Company
 from lifecycle.sources.simulator.diary import Diary, Timed
 from lifecycle.sources.simulator.individuals import Individual
 from lifecycle.sources.simulator.life import Life
-from lifecycle.sources.simulator.stories import COMPANIES, STORIES_EVERY, Label
+from lifecycle.sources.simulator.stories import COMPANIES, STORIES, STORIES_EVERY, Label, Story
 from lifecycle.sources.simulator.telling import plan
 
 SOURCE = "/simulator"
@@ -21,12 +21,20 @@ CLIENTS_MIN, CLIENTS_MAX = 50, 100_000
 
 
 class SimulatorSource:
-    """`clients` lives of `days` days from `first_day`."""
+    """`clients` lives of `days` days from `first_day`; `stories` says by number modulo 50 what happens to
+    whom."""
 
     name = SOURCE
 
     def __init__(
-        self, *, seed: int, clients: int, first_day: dt.date, days: int, timezone: ZoneInfo
+        self,
+        *,
+        seed: int,
+        clients: int,
+        first_day: dt.date,
+        days: int,
+        timezone: ZoneInfo,
+        stories: Mapping[int, Story] = STORIES,
     ) -> None:
         if not CLIENTS_MIN <= clients <= CLIENTS_MAX:
             raise UsageError(
@@ -41,6 +49,7 @@ class SimulatorSource:
         self._first_day = first_day
         self._days = days
         self._zone = timezone
+        self._stories = stories
 
     def events(self, first: dt.date | None, last: dt.date | None) -> Iterator[Outgoing]:
         lives = self._lives()
@@ -68,11 +77,12 @@ class SimulatorSource:
 
     def _life(self, number: int) -> Life:
         diary = Diary(self._seed, number, self._zone)
+        story = self._stories.get(number % STORIES_EVERY)
         if number % STORIES_EVERY in COMPANIES:
-            company = Company(diary, self._first_day)
+            company = Company(diary, self._first_day, story)
             company.at(self._first_day, company.join)
             return company
-        client = Individual(diary, self._first_day)
+        client = Individual(diary, self._first_day, story)
         plan(client)
         return client
 
