@@ -25,6 +25,7 @@ from lifecycle.alerts.rules import load_rules
 from lifecycle.attrition import Outcome, label_date, outcomes, values_of
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
+from lifecycle.clients.observation import observations
 from lifecycle.errors import UsageError
 from lifecycle.ports import Engine
 from lifecycle.risk.attrition_facts import FEATURES, features
@@ -58,6 +59,7 @@ def measure(
     days: int,
     seed: int,
     note: Note,
+    berka: bool = False,
     write_to: Path | None = None,
 ) -> dict[str, Any]:
     """Simulate a bank that clients leave, fit on early dates, judge on later ones."""
@@ -92,6 +94,7 @@ def measure(
         "judged": judged(model, train, test, figures, seed),
         "stories": _stories(model, test, stories, figures),
         "model": _weights(model),
+        "berka": demonstrated(configured, figures, note) if berka else None,
         "seconds": seconds,
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "machine": machine_facts(),
@@ -202,6 +205,36 @@ def psi(before: Sequence[float], now: Sequence[float]) -> float:
         counts = Counter(bisect_right(edges, value) for value in values)
         shares.append([max(counts[n] / len(values), 0.001) for n in range(len(edges) + 1)])
     return round(sum((b - a) * log(b / a) for a, b in zip(*shares, strict=True)), 3)
+
+
+BERKA_DAY, BERKA_END = dt.date(1993, 10, 31), dt.date(1994, 3, 31)
+"""Every entry of every account is there until the second date: five months after the first."""
+
+
+def demonstrated(configured: Settings, figures: Figures, note: Note) -> dict[str, Any]:
+    """That features and points can be had of real entries. Nobody closes an account there: the proxy,
+    no transaction of the client's own within the horizon, and the fall of assets stand for leaving."""
+    horizon = BERKA_DAY + dt.timedelta(days=int(figures["attrition_horizon_days"].value))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        events = seal(app.berka(configured).events(None, BERKA_END), folder, note)
+        with _engine(folder, configured) as (engine, facts_of):
+            rows = engine.run(features(facts_of(BERKA_DAY), figures)).to_pylist()
+            ahead = engine.run(observations(facts_of(horizon), figures)).to_pylist()
+            left = outcomes(engine, facts_of, BERKA_DAY, figures)
+    last = {row["client_id"]: row["last_cit"] for row in ahead}
+    bands = Counter(
+        scored_by_points(row["client_id"], values_of(row), {}, figures).band for row in rows
+    )
+    asked = {row["client_id"] for row in rows}
+    return {
+        "as_of": BERKA_DAY,
+        "events": events,
+        "clients": len(rows),
+        "silent": sum(last[client] <= BERKA_DAY for client in asked),
+        "left": dict(Counter(how for client, how in left.items() if client in asked)),
+        "bands": dict(bands),
+    }
 
 
 def _samples(

@@ -19,11 +19,11 @@ def check(page: Path) -> None:
         raise UsageError(f"{page} is no page with the lines {BEGIN} and {END}.")
 
 
-def write(page: Path, result: Mapping[str, Any]) -> None:
-    """Put the tables between the markers of a page."""
+def write(page: Path, content: str) -> None:
+    """Put what was measured between the markers of a page."""
     text = page.read_text("utf-8")
     head, rest = text.split(BEGIN)
-    page.write_text(f"{head}{BEGIN}\n{tables(result)}{END}{rest.split(END)[1]}", "utf-8")
+    page.write_text(f"{head}{BEGIN}\n{content}{END}{rest.split(END)[1]}", "utf-8")
 
 
 def tables(result: Mapping[str, Any]) -> str:
@@ -62,11 +62,11 @@ def _states(judged: Mapping[str, Any]) -> Iterable[str]:
         f"{judged['unsure']:,} more have a lifecycle story whose state nobody can be sure of on that day, "
         "and are left out. Rows are the truth, columns what the nights found.\n"
     )
-    yield _table(
+    yield table(
         ("truth", *found),
         ((truth, *(row.get(s, "") for s in found)) for truth, row in judged["confusion"].items()),
     )
-    yield _table(
+    yield table(
         ("state", "labelled", "found", "precision", "recall"),
         (
             (state, row["labelled"], row["found"], _share(row["precision"]), _share(row["recall"]))
@@ -75,7 +75,7 @@ def _states(judged: Mapping[str, Any]) -> Iterable[str]:
     )
     if judged["wrong"]:
         yield "Not as the truth has it, by story and the rule that led there:\n"
-        yield _fields(judged["wrong"], ("story", "truth", "found", "rule", "clients"))
+        yield fields(judged["wrong"], ("story", "truth", "found", "rule", "clients"))
 
 
 def _checks(checks: Mapping[str, Any]) -> Iterable[str]:
@@ -85,7 +85,7 @@ def _checks(checks: Mapping[str, Any]) -> Iterable[str]:
         "limit, WARN between the limits, PASS within both. A falsehood is missed when the check says "
         "less than that, unless the client has not allowed the comparison.\n"
     )
-    yield _fields(
+    yield fields(
         checks["planted"],
         ("check", "story", "planted", "clients", *RESULTS, "not_consented", "missed"),
     )
@@ -97,12 +97,12 @@ def _checks(checks: Mapping[str, Any]) -> Iterable[str]:
             "Those that are missed: `ratio` is the true size by the label, `measure` what the check "
             "found.\n"
         )
-        yield _fields(
+        yield fields(
             checks["missed"],
             ("client_id", "story", "check", "ratio", "measure", "planted", "found", "na_reason"),
         )
     yield ("### False alarms\n\nClients without a story of the check. An alarm is WARN or FAIL.\n")
-    yield _table(
+    yield table(
         (
             "check",
             "clients",
@@ -126,7 +126,7 @@ def _checks(checks: Mapping[str, Any]) -> Iterable[str]:
         ),
     )
     yield "Checks for which nothing false is planted:\n"
-    yield _table(
+    yield table(
         ("check", *RESULTS),
         ((check_id, *(row[r] for r in RESULTS)) for check_id, row in checks["others"].items()),
     )
@@ -138,7 +138,7 @@ def _stories(stories: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         "How many clients of a story have the sign, and how many of the quiet ones. Signs of the first "
         "months are looked for early, the others on the last day.\n"
     )
-    yield _table(
+    yield table(
         (
             "story",
             "attribute",
@@ -172,7 +172,7 @@ def _needs(needs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         "Clients that declared a need, by the greatest strength they declared it with, and the state in "
         "which it is on the last day; `none`: it is not among their needs.\n"
     )
-    yield _table(
+    yield table(
         ("need", "strength", "clients", *found),
         (
             (
@@ -186,16 +186,16 @@ def _needs(needs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     )
 
 
-def _table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
+def table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
     names = list(head)
     lines = [names, ["---"] * len(names), *rows]
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines) + "\n"
 
 
-def _fields(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> str:
+def fields(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> str:
     """A table whose columns are fields of its rows."""
     heads = [name.replace("_", " ") for name in names]
-    return _table(heads, ([row[name] for name in names] for row in rows))
+    return table(heads, ([row[name] for name in names] for row in rows))
 
 
 def _cell(value: Any) -> str:
