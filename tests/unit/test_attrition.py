@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.attrition import dates, psi, ranking
+from benchmarks.attrition import Sample, dates, fitted, judged, psi, ranking
+from benchmarks.attrition_page import tables
 from benchmarks.profiles import date_of
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.alerts.rules import load_rules
@@ -41,6 +42,7 @@ from lifecycle.risk.attrition_score import (
 )
 from lifecycle.risk.score_row import Row
 from lifecycle.settings import ROOT
+from lifecycle.sources.simulator import LEAVING, STORIES, Label, SimulatorSource
 from tests.lakes import ZONE, lake_of
 from tests.unit.attributes.bank import AS_OF, Bank, Client, at, day
 
@@ -552,3 +554,105 @@ def test_a_population_that_did_not_move_has_no_index() -> None:
     values = [n / 100 for n in range(100)]
     assert psi(values, values) == 0
     assert psi(values, [value / 2 for value in values]) > 0.25
+
+
+def test_a_model_that_is_right_is_judged_so_and_told_on_the_page() -> None:
+    """Who complains leaves with three chances in ten, others never; the points and the model know it."""
+    early, late = day("2026-08-01"), day("2027-06-01")
+
+    def samples(on: dt.date) -> list[Sample]:
+        return [
+            Sample(f"C{n}", on, CALM | {"complaints": float(n % 5 == 0)}, "CLOSED" if n % 15 == 0 else None)
+            for n in range(900)
+        ]  # fmt: skip
+
+    train, test = samples(early), samples(late)
+    model = fitted(train, "made up", 1)
+    found = judged(model, train, test, FIGURES, 1)
+    assert found["model"]["auc"] > 0.9
+    assert found["model"]["auc"] == found["points"]["auc"]
+    assert found["model"]["mean_pd"] == pytest.approx(found["model"]["left"], abs=0.005)
+    assert abs(found["shuffled_labels"]["auc"] - 0.5) < 0.15
+    assert found["psi"] == 0
+    bands = {row["band"]: row for row in found["bands"]}
+    assert list(bands) == ["HIGH", "MEDIUM", "LOW"]
+    assert bands["MEDIUM"]["left"] == 60
+    assert bands["LOW"]["left"] == 0
+    assert sum(row["rows"] for row in found["bins"]) == 900
+    result = {
+        "bank": {"clients": 900, "days": 700, "seed": 1, "events": 1},
+        "train": {"days": [early], "rows": 900, "clients": 900, "left": {"CLOSED": 60}},
+        "test": {"days": [late], "rows": 900, "clients": 900, "left": {"CLOSED": 60}},
+        "judged": found,
+        "stories": [{"story": "STEADY", "when": "", "rows": 900, "left": 60, "in_worst_tenth": 90}],
+        "model": [{"feature": "complaints", "weight": 1.0, "mean": 0.2}],
+        "berka": None,
+        "seconds": {"fitting": 1.0},
+        "peak_rss_mb": 1,
+        "machine": {"cpus": 2, "memory_gb": 8, "python": "3"},
+    }
+    page = tables(result)
+    assert "Synthetic" in page
+    assert "Berka" not in page
+    shown = {
+        "as_of": early,
+        "events": 5,
+        "clients": 3,
+        "silent": 0,
+        "left": {},
+        "bands": {"LOW": 3},
+    }
+    assert "demonstration, no evaluation" in tables({**result, "berka": shown})
+
+
+# --- the bank that clients leave ------------------------------------------------------------------
+
+
+def bank_of(stories: Any, clients: int = 100, days: int = 330) -> SimulatorSource:
+    return SimulatorSource(
+        seed=3, clients=clients, first_day=dt.date(2026, 1, 1), days=days, timezone=ZONE, stories=stories
+    )  # fmt: skip
+
+
+def test_leavers_leave_and_waverers_stay() -> None:
+    """By what is in their accounts on the last day, against the day before the story's day."""
+    source = bank_of(LEAVING)
+    held: dict[str, dict[dt.date, int]] = {}
+    balances: dict[str, int] = {}
+    for out in source.events(None, None):
+        if out.type == "bank.account.balance_snapshot.v1":
+            data = json.loads(out.value)["data"]
+            sign = -1 if data["credit_debit_indicator"] == "DBIT" else 1
+            balances[data["account_id"]] = sign * round(float(data["amount"]))
+            owner = {a: b for a, b in balances.items() if a.startswith(out.key)}
+            held.setdefault(out.key, {})[day(data["business_date"])] = sum(owner.values())
+
+    def before_and_after(label: Label) -> float:
+        own = held[label.client_id]
+        before = own[max(on for on in own if on < label.day)]
+        return own[max(own)] / before
+
+    told: dict[str, list[float]] = {}
+    for label in source.labels():
+        known = any(on < label.day for on in held.get(label.client_id, ()))
+        if label.day < dt.date(2026, 11, 1) and known:
+            told.setdefault(label.story, []).append(before_and_after(label))
+    assert all(share < 0.3 for share in told["LEAVES_ANNOUNCED"] + told["LEAVES_SUDDENLY"])
+    assert len(told["WAVERS"]) >= 5
+    assert sum(share > 0.3 for share in told["WAVERS"]) == len(told["WAVERS"])
+
+
+def test_who_leaves_suddenly_gives_no_sign() -> None:
+    """No more calls in vain than those who stay, and the standing order is never cancelled before."""
+    source = bank_of(LEAVING, clients=200)
+    days = {label.client_id: label for label in source.labels()}
+    for out in source.events(None, None):
+        if out.type == "bank.account.standing_order_cancelled.v1":
+            label = days.get(out.key)
+            on = day(json.loads(out.value)["data"]["business_date"])
+            assert not label or label.story != "LEAVES_SUDDENLY" or on == label.day
+
+
+def test_the_usual_bank_knows_nothing_of_it() -> None:
+    types = {out.type for out in bank_of(STORIES, days=60).events(None, None)}
+    assert "bank.contact.attempted.v1" not in types

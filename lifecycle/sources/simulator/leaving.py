@@ -77,19 +77,19 @@ def _bring(client: Individual, day: dt.date, amount: int) -> None:
 
 
 def _signs(client: Individual, *, stays: bool) -> None:
-    """Plan what may announce a leaving, within some seventy days before the day of the story."""
+    """Plan what may announce a leaving, within some four months before the day of the story."""
     random = client.diary.random
 
     def shown(act: Callable[[Individual, int, bool], None], first: int, last: int) -> None:
         if random.random() < SHOWN:
             act(client, -random.randrange(last, first), stays)
 
-    shown(_lose_salary, 75, 25)
-    shown(_cancel_order, 60, 5)
-    shown(_move_a_part, 50, 4)
-    shown(_rest, 35, 12)
-    shown(_complain, 60, 8)
-    shown(_not_reached, 45, 6)
+    shown(_lose_salary, 120, 25)
+    shown(_cancel_order, 90, 5)
+    shown(_move_a_part, 80, 4)
+    shown(_rest, 60, 12)
+    shown(_complain, 110, 8)
+    shown(_not_reached, 80, 20)
 
 
 def _lose_salary(client: Individual, age: int, stays: bool) -> None:
