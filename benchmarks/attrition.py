@@ -44,6 +44,7 @@ TOLD_BY_THE_DATE = ("tenure_years", "rate_gap")
 tell early dates from late ones."""
 TOP = 0.10
 BINS = 10
+RESAMPLES, SHUFFLES = 300, 50
 
 
 class Sample(NamedTuple):
@@ -141,30 +142,31 @@ def judged(
     left = [one.outcome is not None for one in test]
     pds = [probability(model, one.values) for one in test]
     points = [scored_by_points(one.client, one.values, {}, figures).value or 0 for one in test]
-    shuffled = list(left)
-    random.Random(seed).shuffle(shuffled)
     return {
         "model": ranking(pds, left) | calibration(pds, left),
         "points": ranking([float(value) for value in points], left),
         "days_since_cit": ranking([one.values["days_since_cit"] or 0.0 for one in test], left),
         "aum_trend": ranking([-(one.values["aum_trend"] or 0.0) for one in test], left),
-        "shuffled_labels": ranking(pds, shuffled),
+        "shuffled_labels": _by_chance(pds, left, seed),
         "bands": _bands(pds, left, figures),
         "bins": _bins(pds, left),
         "psi": psi([probability(model, one.values) for one in train], pds),
     }
 
 
-def ranking(scores: Sequence[float], left: Sequence[bool]) -> dict[str, Any]:
+def ranking(
+    scores: Sequence[float], left: Sequence[bool], resamples: int = RESAMPLES
+) -> dict[str, Any]:
     """AUC with a bootstrap interval over clients' rows, PR-AUC, and lift and capture of the worst tenth."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    low, high = _interval(scores, left, roc_auc_score)
+    auc = float(roc_auc_score(left, scores))
+    low, high = _interval(scores, left, roc_auc_score, resamples) if resamples else (auc, auc)
     worst = sorted(range(len(scores)), key=lambda n: -scores[n])[: max(1, int(TOP * len(scores)))]
     found = sum(left[n] for n in worst)
     base = sum(left) / len(left)
     return {
-        "auc": round(float(roc_auc_score(left, scores)), 3),
+        "auc": round(auc, 3),
         "auc_low": low,
         "auc_high": high,
         "pr_auc": round(float(average_precision_score(left, scores)), 3),
@@ -173,13 +175,30 @@ def ranking(scores: Sequence[float], left: Sequence[bool]) -> dict[str, Any]:
     }
 
 
+def _by_chance(pds: Sequence[float], left: Sequence[bool], seed: int) -> dict[str, Any]:
+    """The measures of the same scores with the labels shuffled: means, and the 95 %, of fifty times."""
+    chance, labels, drawn = random.Random(seed), list(left), []
+    for _ in range(SHUFFLES):
+        chance.shuffle(labels)
+        drawn.append(ranking(pds, labels, resamples=0))
+    aucs = sorted(one["auc"] for one in drawn)
+    means = {
+        name: round(sum(one[name] for one in drawn) / SHUFFLES, 3)
+        for name in ("auc", "pr_auc", "lift", "capture")
+    }
+    return means | {"auc_low": aucs[1], "auc_high": aucs[-2]}
+
+
 def _interval(
-    scores: Sequence[float], left: Sequence[bool], measure_of: Callable[..., float]
+    scores: Sequence[float],
+    left: Sequence[bool],
+    measure_of: Callable[..., float],
+    resamples: int,
 ) -> tuple[float, float]:
-    """The 95 % of 300 resamples."""
+    """The 95 % of the resamples."""
     chance = random.Random(0)
     drawn = []
-    for _ in range(300):
+    for _ in range(resamples):
         rows = [chance.randrange(len(left)) for _ in left]
         if any(left[n] for n in rows):
             drawn.append(float(measure_of([left[n] for n in rows], [scores[n] for n in rows])))
