@@ -19,12 +19,7 @@ def check(page: Path) -> None:
         raise UsageError(f"{page} is no page with the lines {BEGIN} and {END}.")
 
 
-def write(page: Path, result: Mapping[str, Any]) -> None:
-    """Put the tables between the markers of a page."""
-    put(page, tables(result))
-
-
-def put(page: Path, told: str) -> None:
+def write(page: Path, told: str) -> None:
     """Put a text between the markers of a page."""
     text = page.read_text("utf-8")
     head, rest = text.split(BEGIN)
@@ -80,7 +75,7 @@ def _states(judged: Mapping[str, Any]) -> Iterable[str]:
     )
     if judged["wrong"]:
         yield "Not as the truth has it, by story and the rule that led there:\n"
-        yield _fields(judged["wrong"], ("story", "truth", "found", "rule", "clients"))
+        yield fields(judged["wrong"], ("story", "truth", "found", "rule", "clients"))
 
 
 def _checks(checks: Mapping[str, Any]) -> Iterable[str]:
@@ -90,7 +85,7 @@ def _checks(checks: Mapping[str, Any]) -> Iterable[str]:
         "limit, WARN between the limits, PASS within both. A falsehood is missed when the check says "
         "less than that, unless the client has not allowed the comparison.\n"
     )
-    yield _fields(
+    yield fields(
         checks["planted"],
         ("check", "story", "planted", "clients", *RESULTS, "not_consented", "missed"),
     )
@@ -102,7 +97,7 @@ def _checks(checks: Mapping[str, Any]) -> Iterable[str]:
             "Those that are missed: `ratio` is the true size by the label, `measure` what the check "
             "found.\n"
         )
-        yield _fields(
+        yield fields(
             checks["missed"],
             ("client_id", "story", "check", "ratio", "measure", "planted", "found", "na_reason"),
         )
@@ -198,7 +193,7 @@ def table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines) + "\n"
 
 
-def _fields(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> str:
+def fields(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> str:
     """A table whose columns are fields of its rows."""
     heads = [name.replace("_", " ") for name in names]
     return table(heads, ([row[name] for name in names] for row in rows))

@@ -63,13 +63,13 @@ def measure(
 
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with _timed("events", seconds, note):
-            events = _seal(bank(days).events(None, None), folder, note)
-        with _timed("standings", seconds, note):
+        with timed("events", seconds, note):
+            events = seal(bank(days).events(None, None), folder, note)
+        with timed("standings", seconds, note):
             stood = _stand(folder, nights, configured, figures, note)
-        with _timed("early attributes", seconds, note):
+        with timed("early attributes", seconds, note):
             early = _attributes(folder, EARLY_DAYS, configured, figures)
-        with _timed("attributes, checks, needs", seconds, note):
+        with timed("attributes, checks, needs", seconds, note):
             made = _night(folder, days, configured, figures)
     labels = bank(days).labels()
     values = {"early": truth.values(early), "last": truth.values(made.rows)}
@@ -124,7 +124,7 @@ def ends_month(day: dt.date) -> bool:
 
 
 @contextmanager
-def _timed(name: str, seconds: dict[str, float], note: Note) -> Iterator[None]:
+def timed(name: str, seconds: dict[str, float], note: Note) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[name] = round(time.perf_counter() - started, 1)
@@ -134,7 +134,7 @@ def _timed(name: str, seconds: dict[str, float], note: Note) -> Iterator[None]:
 # --- the night's steps ----------------------------------------------------------------------------
 
 
-def _seal(events: Iterator[Outgoing], folder: Path, note: Note) -> int:
+def seal(events: Iterator[Outgoing], folder: Path, note: Note) -> int:
     """Write the events into the lake in the order they come, while the next ones are made."""
     written = 0
     fresh = multiprocessing.get_context("spawn")  # no threads of this process in the other

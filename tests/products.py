@@ -19,10 +19,12 @@ from lifecycle.clients.observation import observations
 from lifecycle.clients.profile import profile
 from lifecycle.ports import Engine
 from lifecycle.profiling import Allowed, allowed_purposes
+from lifecycle.risk import conduct_facts, proceeds_facts
 from lifecycle.risk.aml.entries import unconverted
 from lifecycle.risk.aml.factor import FACTORS
 from lifecycle.risk.aml.large import large_transactions
 from lifecycle.risk.aml.typologies import TYPOLOGIES
+from lifecycle.risk.attrition_facts import fallen, features
 from lifecycle.risk.classification import facilities
 from lifecycle.risk.credit_facts import credit_facts
 from lifecycle.staging import Night, portfolio, staged_checks
@@ -78,9 +80,23 @@ PRODUCTS = {
     "aml reviews": _aml(lambda facts, figures: last_reviews(facts), "client_id"),
     "aml unconverted": _aml(unconverted, "client_id"),
     "answers": Product(lambda s: answers(s.facts), ("event_id",)),
+    "attrition features": Product(lambda s: features(s.facts, s.rules.parameters), ("client_id",)),
+    "attrition outcomes": Product(
+        lambda s: fallen(s.facts, DAY - dt.timedelta(days=150), s.rules.parameters), ("client_id",)
+    ),
+    "conduct signs": Product(
+        lambda s: conduct_facts.signs(s.facts, s.rules.parameters), ("client_id", "reason")
+    ),
     "consents": Product(lambda s: consent_facts(s.facts), ("event_id",)),
     "credit facts": Product(lambda s: credit_facts(s.facts), ()),
     "facilities": Product(lambda s: facilities(s.facts, s.rules.parameters), ("facility_id",)),
+    "loan openings": Product(
+        lambda s: proceeds_facts.openings(s.facts), ("facility_id", "tranche_no", "account_id")
+    ),
+    "loan spending": Product(lambda s: proceeds_facts.spending(s.facts, s.rules.parameters), ()),
+    "loans": Product(
+        lambda s: proceeds_facts.disbursements(s.facts), ("facility_id", "tranche_no")
+    ),
     "mentions": Product(
         lambda s: mentions(s.facts), ("event_id", "need_code", "need_class", "strength")
     ),

@@ -31,6 +31,7 @@ HOMES = {
     "pathway": {"benchmarks/peers"},
     "confluent_kafka": {"benchmarks/peers"},
     "matplotlib": {"lifecycle/plots.py"},
+    "sklearn": {"lifecycle/risk/attrition_fit.py", "benchmarks"},
     "typer": {"lifecycle/commands"},
     "rich": {"lifecycle/commands"},
 }

@@ -107,10 +107,12 @@ def _booked(posted: ir.Table, facts: Facts) -> ir.Table:
         "is_cross_border",
         "balance_after",
         number=entries.amount.cast("float64"),
+        bank_id=entries.counterparty["bank_id"],
+        name_hash=entries.counterparty["name_hash"],
+        account_hash=entries.counterparty["account_hash"],
         partner=ibis.coalesce(
             entries.counterparty["name_hash"], entries.counterparty["account_hash"]
         ),
-        partner_account=entries.counterparty["account_hash"],
         partner_country=entries.counterparty["country"],
         partner_type=entries.counterparty["type"],
         category=ibis.coalesce(entries.merchant_details["merchant_category_code"], entries.mcc),

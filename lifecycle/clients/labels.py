@@ -115,6 +115,7 @@ ATTRIBUTES: dict[str, Pair] = {
     "statement_cash_change": ("报表现金变动", "change of cash in the statements"),
     "bank_balance_change": ("账户余额变动", "change of bank balances"),
     "altman_z2": ("Z″值", "Altman's Z''"),
+    "altman_z1": ("Z′值", "Altman's Z'"),
     "beneish_m": ("M值", "Beneish's M"),
     "group_exposure": ("集团贷款余额", "outstanding loans of the group"),
     "ubo_list": ("受益所有人", "beneficial owners"),

@@ -250,7 +250,7 @@ def _salaries(facts: Facts, figures: Figures) -> ir.Table:
 
 
 def _deposits(facts: Facts, figures: Figures) -> ir.Table:
-    spans = _spans(facts, figures)
+    spans = stepwise(deposit_changes(facts, figures), facts)
     end = facts.business_date + dt.timedelta(days=1)
     former_end = end - dt.timedelta(days=int(figures["churned_silent_days"].value))
     windows = {
@@ -261,7 +261,7 @@ def _deposits(facts: Facts, figures: Figures) -> ir.Table:
         "aum_former_12m": (former_end - dt.timedelta(days=YEAR), former_end),
     }
     means = {
-        name: rounded(_mean(spans, *window), 2).cast(MONEY) for name, window in windows.items()
+        name: rounded(mean_of(spans, *window), 2).cast(MONEY) for name, window in windows.items()
     }
     before = spans.total.sum(
         where=(spans.start < facts.since(30)) & (spans.until >= facts.since(30))
@@ -274,7 +274,7 @@ def _deposits(facts: Facts, figures: Figures) -> ir.Table:
     )
 
 
-def _mean(spans: ir.Table, first: dt.date, end: dt.date) -> Any:
+def mean_of(spans: ir.Table, first: dt.date, end: dt.date) -> Any:
     """The mean of the days of a window in which the client had an account; `end` is after it."""
     until = ibis.least(spans.until, ibis.literal(end))
     days = ibis.greatest(
@@ -283,9 +283,9 @@ def _mean(spans: ir.Table, first: dt.date, end: dt.date) -> Any:
     return (spans.total.cast("float64") * days).sum() / days.sum().nullif(0)
 
 
-def _spans(facts: Facts, figures: Figures) -> ir.Table:
-    """(client_id, start, until, total): the client's deposits, between two days that changed them."""
-    changes = _changes(facts, figures)
+def stepwise(changes: ir.Table, facts: Facts) -> ir.Table:
+    """(client_id, start, until, total): what the changes of a client add up to, between two days that
+    changed it; up to the date of the facts."""
     daily = changes.group_by(["client_id", "start"]).agg(change=_.change.sum())
     by_day = {"group_by": daily.client_id, "order_by": daily.start}
     end = ibis.literal(facts.business_date + dt.timedelta(days=1))
@@ -297,7 +297,7 @@ def _spans(facts: Facts, figures: Figures) -> ir.Table:
     )
 
 
-def _changes(facts: Facts, figures: Figures) -> ir.Table:
+def deposit_changes(facts: Facts, figures: Figures) -> ir.Table:
     """(client_id, start, change): by how much an account's deposit changed on a day.
 
     An account starts and ends with nothing, so that a mean covers it from its opening and a balance

@@ -18,7 +18,7 @@ from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.facts import Facts
 from lifecycle.events.fields import Purpose
 
-METHOD_VERSION = "3"
+METHOD_VERSION = "4"
 
 _PERMITTED = pa.schema([("client_id", pa.string()), ("purpose", pa.string())])
 

@@ -159,7 +159,7 @@ def profiles(
         evaluation_page.check(write)
     result = measure(settings.load(), schedule(days), clients=clients, seed=seed, note=err.print)
     if write:
-        evaluation_page.write(write, result)
+        evaluation_page.write(write, evaluation_page.tables(result))
     if as_json:
         return print_json(result)
     out.print(evaluation_page.tables(result), highlight=False, markup=False)
@@ -191,7 +191,7 @@ def aml(
 
         recall_plot(aml_page.panels(result), plot)
     if write:
-        evaluation_page.put(write, aml_page.tables(result))
+        evaluation_page.write(write, aml_page.tables(result))
     if as_json:
         print_json(result)
     else:
@@ -208,6 +208,42 @@ def _positive(text: str) -> Decimal:
     if not (number.is_finite() and number > 0):
         raise UsageError(f"--factor {text} is no number above zero: give one, e.g. 0.6.")
     return number
+
+
+@group.command()
+def attrition(
+    clients: Annotated[int, typer.Option(min=200, help="Clients of the simulated bank.")] = 1_000,
+    days: Annotated[int, typer.Option(min=600, help="Days of its life.")] = 720,
+    seed: Annotated[int, typer.Option(help="Same seed, same bank.")] = 1,
+    berka: Annotated[bool, typer.Option(help="Also show it on the Berka data.")] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="Write the tables between the markers of this page.")
+    ] = None,
+    write_model: Annotated[
+        Path | None, typer.Option(help="Keep the fitted model, for tests: it knows a made-up bank.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How well leavers of a simulated bank are told: fitted on early dates, judged on later ones."""
+    from benchmarks import attrition_page, evaluation_page
+    from benchmarks.attrition import measure
+
+    if write:
+        evaluation_page.check(write)
+    result = measure(
+        settings.load(),
+        clients=clients,
+        days=days,
+        seed=seed,
+        berka=berka,
+        note=err.print,
+        write_to=write_model,
+    )
+    if write:
+        evaluation_page.write(write, attrition_page.tables(result))
+    if as_json:
+        return print_json(result)
+    out.print(attrition_page.tables(result), highlight=False, markup=False)
 
 
 def _report(result: dict[str, Any], as_json: bool) -> None:

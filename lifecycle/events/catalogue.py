@@ -86,7 +86,15 @@ _ROWS = (
         "client_id",
         version="1.1.0",
     ),
-    _row("client.kyc_updated", CLIENT, client.KycUpdated, _CLIENT, "client_id", "reviewed_at"),
+    _row(
+        "client.kyc_updated",
+        CLIENT,
+        client.KycUpdated,
+        _CLIENT,
+        "client_id",
+        "reviewed_at",
+        version="1.1.0",
+    ),
     _row(
         "client.profile_declared",
         CLIENT,
@@ -388,10 +396,12 @@ _ROWS = (
         "client_id",
         "period_end",
         "version",
+        version="1.1.0",
     ),
     _row(
         "interaction.logged", INTERACTION, interaction.InteractionLogged, _CLIENT, "interaction_id"
     ),
+    _row("contact.attempted", INTERACTION, interaction.ContactAttempted, _CLIENT, "attempt_id"),
     _row("need.declared", INTERACTION, interaction.NeedDeclared, _CLIENT, "need_id"),
     _row(
         "complaint.raised",

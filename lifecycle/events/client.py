@@ -71,6 +71,8 @@ class KycUpdated(Fact, frozen=True):
     source_of_funds: Code | None = None
     aml_risk_level: Code | None = None
     verified_fields: Codes = ()
+    phone_hash: Hash | None = None
+    """The telephone number in force since the review."""
 
 
 class ProfileDeclared(InCurrency, frozen=True):

@@ -296,3 +296,5 @@ class FinancialStatementFiled(InCurrency, frozen=True):
     audited: bool
     gaap: Literal["PRC_GAAP", "IFRS", "US_GAAP", "OTHER"]
     statement: Statement
+    auditor_hash: Hash | None = None
+    """Who audited it."""

@@ -37,6 +37,15 @@ class InteractionLogged(Fact, frozen=True):
     next_action_due: Date | None = None
 
 
+class ContactAttempted(Fact, frozen=True):
+    """The bank tried to reach the client. A contact that took place is an interaction as well."""
+
+    client_id: Id
+    attempt_id: Id
+    type: Literal["CALL", "MESSAGE", "VISIT", "LETTER"]
+    reached: bool
+
+
 class NeedDeclared(Fact, frozen=True):
     """The client said what it needs."""
 

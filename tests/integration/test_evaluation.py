@@ -104,7 +104,7 @@ def test_the_page_keeps_what_stands_outside_the_markers(
     page.write_text(
         f"before\n{evaluation_page.BEGIN}\nold\n{evaluation_page.END}\nafter\n", encoding="utf-8"
     )
-    evaluation_page.write(page, result)
+    evaluation_page.write(page, evaluation_page.tables(result))
     text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")

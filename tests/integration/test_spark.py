@@ -27,8 +27,9 @@ from lifecycle.alerts.rules import RuleSet
 from lifecycle.platform.jars import java_home
 from lifecycle.settings import LOOPBACK
 from lifecycle.sources.simulator import SimulatorSource
+from tests.borrower import borrower
 from tests.lakes import ZONE, lake_of
-from tests.products import DAYS, FIRST, PRODUCTS, Side, rows_of, side_of
+from tests.products import DAY, DAYS, FIRST, PRODUCTS, Side, rows_of, side_of
 from tests.samples import client_life
 from tests.unit.aml.cases import whole_bank
 
@@ -114,7 +115,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     path = tmp_path_factory.mktemp("lake")
     bank = SimulatorSource(seed=11, clients=CLIENTS, first_day=FIRST, days=DAYS, timezone=ZONE)
     lives = (fact for n in range(LIVES) for fact in client_life(f"LIFE-{n}", seed=n))
-    lake = lake_of(path, itertools.chain(bank.events(None, None), lives, whole_bank().facts))
+    borrowers = (fact for n in range(3) for fact in borrower(f"BORROWER-{n}", DAY))
+    facts = itertools.chain(bank.events(None, None), lives, whole_bank().facts, borrowers)
+    lake = lake_of(path, facts)
     entries = DeltaTable(str(path / POSTED)).to_pyarrow_table().sort_by("position")
     older, newer = entries.slice(0, OLDER).drop(["channel"]), entries.slice(OLDER)
     write_deltalake(str(path / POSTED), older, mode="overwrite", schema_mode="overwrite")

@@ -14,6 +14,8 @@ from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.attribute import rounded
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.facts import Facts
+from lifecycle.risk.attrition_facts import FEATURES, features
+from lifecycle.risk.attrition_score import Knot, Model, Term, probability_of
 from tests.lakes import ZONE
 from tests.products import DAY, PRODUCTS, Side
 
@@ -49,6 +51,19 @@ def test_every_attribute_compiles(name: str, dialect, facts: Facts, rule_set: Ru
 def test_every_product_compiles(product: str, dialect, facts: Facts, rule_set: RuleSet) -> None:
     side = Side(Catalogue(), facts, {"C1": frozenset()}, rule_set)
     assert "SELECT" in dialect.compile(PRODUCTS[product].build(side))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_model_compiles(dialect, facts: Facts, rule_set: RuleSet) -> None:
+    model = Model(
+        intercept=-1.0,
+        terms=tuple(Term(name, 1.0, 0.0, 1.0, 0.5, 2.0, 0.0) for name in FEATURES),
+        knots=(Knot(-2.0, 0.1), Knot(0.0, 0.2), Knot(2.0, 0.9)),
+        fitted_on={},
+    )
+    asked = features(facts, rule_set.parameters)
+    scored = asked.select("client_id", pd=probability_of(model, asked))
+    assert "CASE" in dialect.compile(scored)
 
 
 ROUNDED = [

@@ -620,6 +620,7 @@ def test_which_facts_the_bank_makes() -> None:
         "account.party_removed",
         "client.dissolved",
         "client.rm_assigned",
+        "contact.attempted",
         "credit.cancelled",
         "credit.collateral_released",
         "credit.collateral_valued",

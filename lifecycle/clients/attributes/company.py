@@ -32,6 +32,13 @@ from lifecycle.clients.attributes.income import full_months
 from lifecycle.clients.entries import SNAPSHOT, closing_balances, flows, in_whole_months, spans_of
 from lifecycle.clients.facts import Facts
 from lifecycle.events.credit import Statement
+from lifecycle.risk.statements import (
+    altman_ratios,
+    beneish_indexes,
+    over,
+    weighted,
+    winsorised,
+)
 
 STATEMENT = "bank.client.financial_statement_filed.v1"
 
@@ -62,7 +69,7 @@ def revenue_declared(facts: Facts, figures: Figures) -> ir.Table:
 @attribute("ratio", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
 def revenue_growth(facts: Facts, figures: Figures) -> ir.Table:
     """Revenue of the newest statement against the one before, less one."""
-    return _two_years(facts, lambda now, before: _over(now.revenue, before.revenue) - 1)
+    return _two_years(facts, lambda now, before: over(now.revenue, before.revenue) - 1)
 
 
 @attribute("ratio", ages="balances", decimals=4, confidence=0.8, clients=COMPANIES)
@@ -128,43 +135,43 @@ def seasonality_index(facts: Facts, figures: Figures) -> ir.Table:
 @attribute("days", ages="statements", decimals=1, confidence=0.7, clients=COMPANIES)
 def receivable_days(facts: Facts, figures: Figures) -> ir.Table:
     """Receivables in days of revenue."""
-    return _line(facts, lambda now: _over(now.receivables, now.revenue) * 365)
+    return _line(facts, lambda now: over(now.receivables, now.revenue) * 365)
 
 
 @attribute("days", ages="statements", decimals=1, confidence=0.7, clients=COMPANIES)
 def inventory_days(facts: Facts, figures: Figures) -> ir.Table:
     """Inventory in days of cost of sales."""
-    return _line(facts, lambda now: _over(now.inventory, now.cogs) * 365)
+    return _line(facts, lambda now: over(now.inventory, now.cogs) * 365)
 
 
 @attribute("days", ages="statements", decimals=1, confidence=0.7, clients=COMPANIES)
 def payable_days(facts: Facts, figures: Figures) -> ir.Table:
     """Payables in days of cost of sales."""
-    return _line(facts, lambda now: _over(now.payables, now.cogs) * 365)
+    return _line(facts, lambda now: over(now.payables, now.cogs) * 365)
 
 
 @attribute("ratio", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
 def current_ratio(facts: Facts, figures: Figures) -> ir.Table:
     """Current assets for each unit of current liabilities."""
-    return _line(facts, lambda now: _over(now.current_assets, now.current_liabilities))
+    return _line(facts, lambda now: over(now.current_assets, now.current_liabilities))
 
 
 @attribute("ratio", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
 def interest_cover(facts: Facts, figures: Figures) -> ir.Table:
     """Earnings before interest and tax for each unit of interest."""
-    return _line(facts, lambda now: _over(now.ebit, now.interest_expense))
+    return _line(facts, lambda now: over(now.ebit, now.interest_expense))
 
 
 @attribute("ratio", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
 def leverage(facts: Facts, figures: Figures) -> ir.Table:
     """Liabilities for each unit of assets."""
-    return _line(facts, lambda now: _over(now.total_liabilities, now.total_assets))
+    return _line(facts, lambda now: over(now.total_liabilities, now.total_assets))
 
 
 @attribute("ratio", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
 def operating_margin(facts: Facts, figures: Figures) -> ir.Table:
     """Earnings before interest and tax for each unit of revenue."""
-    return _line(facts, lambda now: _over(now.ebit, now.revenue))
+    return _line(facts, lambda now: over(now.ebit, now.revenue))
 
 
 @attribute("currency", ages="statements", decimals=2, confidence=0.7, clients=COMPANIES)
@@ -177,57 +184,54 @@ def statement_cash_change(facts: Facts, figures: Figures) -> ir.Table:
 def altman_z2(facts: Facts, figures: Figures) -> ir.Table:
     """Altman's Z'' for private and non-manufacturing companies (Altman, Hotchkiss, Wang 2019), not for
     financial ones."""
-
-    def z(now: Any) -> ir.NumericValue:
-        return (
-            6.56 * _over(now.current_assets - now.current_liabilities, now.total_assets)
-            + 3.26 * _over(now.retained_earnings, now.total_assets)
-            + 6.72 * _over(now.ebit, now.total_assets)
-            + 1.05 * _over(now.equity, now.total_liabilities)
-        )
-
-    return _without_financial(_line(facts, z), facts, figures)
+    weights = figures["altman_z2_weights"].value
+    scores = _line(facts, lambda now: weighted(weights, altman_ratios(now)))
+    return _without_financial(scores, facts, figures)
 
 
-@attribute("score", ages="statements", decimals=4, confidence=0.6, clients=COMPANIES)
+@attribute("score", ages="statements", decimals=4, confidence=0.7, clients=COMPANIES)
+def altman_z1(facts: Facts, figures: Figures) -> ir.Table:
+    """Altman's Z' for private companies that manufacture (Altman 1983): a fifth ratio, sales by assets."""
+    weights = figures["altman_z1_weights"].value
+    scores = _line(facts, lambda now: weighted(weights, altman_ratios(now)))
+    sections = list(figures["manufacturing_industries"].value)
+    return scores.semi_join(_of_sections(facts, sections), "client_id")
+
+
+@attribute("score", ages="statements", decimals=4, confidence=0.6, clients=COMPANIES, across=True)
 def beneish_m(facts: Facts, figures: Figures) -> ir.Table:
-    """Beneish's M of eight indexes (Beneish 1999): above -1.78 the earnings look made up. An index of
-    sales costs, asset quality or depreciation that cannot be had counts as 1. Not for financial
-    companies."""
+    """Beneish's M of eight indexes (Beneish 1999): above -1.78 the earnings look made up. What of an
+    index lies outside 1 to 99 % of all companies counts as the bound. An index of sales costs, asset
+    quality or depreciation that cannot be had counts as 1. Not for financial companies, nor for those
+    younger than two years."""
+    weights = dict(figures["beneish_weights"].value)
+    names = [name for name in weights if name != "CONSTANT"]
+    population = _without_financial(_grown(_indexes(facts), facts, figures), facts, figures)
+    share, least = figures["beneish_winsor_share"].value, figures["beneish_population_min"].value
+    rows = winsorised(population, names, float(share), int(least))
+    neutral = set(figures["beneish_neutral_when_missing"].value)
+    terms = {n: ibis.coalesce(rows[n], 1.0) if n in neutral else rows[n] for n in names}
+    scored = rows.select("client_id", "sources", "source_time", value=weighted(weights, terms))
+    return scored.filter(_.value.notnull())
 
-    def m(now: Any, before: Any) -> ir.NumericValue:
-        def margin(year: Any) -> ir.NumericValue:
-            return _over(year.revenue - year.cogs, year.revenue)
 
-        def soft(year: Any) -> ir.NumericValue:
-            hard = year.current_assets + year.ppe + ibis.coalesce(year.securities, 0.0)
-            return 1 - _over(hard, year.total_assets)
+def _indexes(facts: Facts) -> ir.Table:
+    """The eight indexes of every company with two years of statements."""
+    joined, now, before = _year_and_before(facts)
+    return joined.select(
+        **_of_both(joined), **beneish_indexes(now, before), ended=joined.period_end
+    )
 
-        def worn(year: Any) -> ir.NumericValue:
-            return _over(year.depreciation, year.depreciation + year.ppe)
 
-        def debt(year: Any) -> ir.NumericValue:
-            return _over(
-                year.current_liabilities + ibis.coalesce(year.lt_debt, 0.0), year.total_assets
-            )
-
-        receivables = _over(
-            _over(now.receivables, now.revenue), _over(before.receivables, before.revenue)
-        )
-        costs = _over(_over(now.sga, now.revenue), _over(before.sga, before.revenue))
-        return (
-            -4.84
-            + 0.92 * receivables
-            + 0.528 * _over(margin(before), margin(now))
-            + 0.404 * ibis.coalesce(_over(soft(now), soft(before)), 1.0)
-            + 0.892 * _over(now.revenue, before.revenue)
-            + 0.115 * ibis.coalesce(_over(worn(before), worn(now)), 1.0)
-            - 0.172 * ibis.coalesce(costs, 1.0)
-            + 4.679 * _over(now.net_income - now.cfo, now.total_assets)
-            - 0.327 * _over(debt(now), debt(before))
-        )
-
-    return _without_financial(_two_years(facts, m), facts, figures)
+def _grown(indexes: ir.Table, facts: Facts, figures: Figures) -> ir.Table:
+    """Without companies that were too young when their newest statement ended."""
+    years = int(figures["beneish_age_min"].value)
+    born = latest(facts.table(REGISTERED), "client_id").select("client_id", "incorporation_date")
+    joined = indexes.left_join(born, "client_id").drop("client_id_right")
+    grown = joined.incorporation_date + ibis.interval(years=years) <= joined.ended
+    return joined.filter(joined.incorporation_date.isnull() | grown).drop(
+        "incorporation_date", "ended"
+    )
 
 
 @attribute("currency", ages="balances", decimals=2, confidence=0.8, clients=COMPANIES, across=True)
@@ -271,7 +275,7 @@ def guarantees_given(facts: Facts, figures: Figures) -> ir.Table:
 @attribute("currency", ages="balances", decimals=2, confidence=0.9, clients=COMPANIES)
 def bank_balance_change(facts: Facts, figures: Figures) -> ir.Table:
     """How closing balances changed over the period of the newest statement."""
-    now = _statements(facts).filter(_.nth == 0).select("client", "period_end")
+    now = statements(facts).filter(_.nth == 0).select("client", "period_end")
     days = int(figures["statement_days"].value)
     # Few clients file statements, and the window is long.
     snapshots = facts.table(SNAPSHOT).semi_join(now, "client")
@@ -311,8 +315,9 @@ def _flows(facts: Facts, figures: Figures, first: dt.date, end: dt.date) -> ir.T
     return entries.semi_join(companies, entries.client == companies.client_id)
 
 
-def _statements(facts: Facts) -> ir.Table:
-    """Statements as numbers, newest version of each period, `nth` counted from the newest back."""
+def statements(facts: Facts) -> ir.Table:
+    """Statements as numbers, newest version of each period, `nth` counted from the newest back;
+    `first_filed` is when the period was filed at first."""
     return facts.once("statements", lambda: _read_statements(facts))
 
 
@@ -321,39 +326,47 @@ def _read_statements(facts: Facts) -> ir.Table:
     version = ibis.window(
         group_by=["client", "period_end"], order_by=[ibis.desc("version"), ibis.desc("position")]
     )
-    newest = filed.mutate(newest=ibis.row_number().over(version)).filter(_.newest == 0)
+    period = ibis.window(group_by=["client", "period_end"])
+    newest = filed.mutate(
+        newest=ibis.row_number().over(version), first_filed=_.filed_at.min().over(period)
+    ).filter(_.newest == 0)
     lines = {name: newest.statement[name].cast("float64") for name in _LINES}
     nth = ibis.row_number().over(ibis.window(group_by="client", order_by=ibis.desc("period_end")))
-    return newest.select("client", "event_id", "time", "period_end", nth=nth, **lines)
+    told = ("client", "event_id", "time", "period_end", "first_filed", "auditor_hash")
+    return newest.select(*told, nth=nth, **lines)
 
 
 def _line(facts: Facts, value: Callable[[Any], ir.Value]) -> ir.Table:
     """A figure of the newest statement."""
-    now = _statements(facts).filter(_.nth == 0)
+    now = statements(facts).filter(_.nth == 0)
     return of_one(now, value(now)).filter(_.value.notnull())
 
 
 def _two_years(facts: Facts, value: Callable[[Any, Any], ir.Value]) -> ir.Table:
     """A figure of the newest statement and the one of the year before."""
-    statements = _statements(facts)
-    now, before = statements.filter(_.nth == 0), statements.filter(_.nth == 1).view()
+    joined, now, before = _year_and_before(facts)
+    return joined.select(value=value(now, before), **_of_both(joined)).filter(_.value.notnull())
+
+
+def _year_and_before(facts: Facts) -> tuple[ir.Table, Any, Any]:
+    """The newest statement of each company beside that of the year before, and the lines of both."""
+    filed = statements(facts)
+    now, before = filed.filter(_.nth == 0), filed.filter(_.nth == 1).view()
     years = [
         now.client == before.client,
         now.period_end.year() == before.period_end.year() + 1,
     ]
     joined = now.join(before, years, rname="{name}_before")
     earlier = SimpleNamespace(**{name: joined[f"{name}_before"] for name in _LINES})
-    return joined.select(
-        client_id=joined.client,
-        value=value(joined, earlier),
-        sources=ibis.array([joined.event_id, joined.event_id_before]),
-        source_time=ibis.greatest(joined.time, joined.time_before),
-    ).filter(_.value.notnull())
+    return joined, joined, earlier
 
 
-def _over(above: ir.NumericValue, below: ir.NumericValue) -> ir.NumericValue:
-    """A ratio; none where the denominator is not above zero."""
-    return above / ibis.ifelse(below > 0, below, ibis.null("float64"))
+def _of_both(joined: ir.Table) -> dict[str, ir.Value]:
+    return {
+        "client_id": joined.client,
+        "sources": ibis.array([joined.event_id, joined.event_id_before]),
+        "source_time": ibis.greatest(joined.time, joined.time_before),
+    }
 
 
 def _related(facts: Facts, relation: str) -> ir.Table:
@@ -368,8 +381,12 @@ def _related(facts: Facts, relation: str) -> ir.Table:
 def _without_financial(scores: ir.Table, facts: Facts, figures: Figures) -> ir.Table:
     """Scores that mean nothing for who lives of lending."""
     sections = list(figures["financial_industries"].value)
-    financial = facts.table(REGISTERED).filter(_.industry_code.substr(0, 1).isin(sections))
-    return scores.anti_join(financial, "client_id")
+    return scores.anti_join(_of_sections(facts, sections), "client_id")
+
+
+def _of_sections(facts: Facts, sections: list[str]) -> ir.Table:
+    """Companies of these sections of the industry classification."""
+    return facts.table(REGISTERED).filter(_.industry_code.substr(0, 1).isin(sections))
 
 
 def _concentration(facts: Facts, figures: Figures, side: str) -> ir.Table:

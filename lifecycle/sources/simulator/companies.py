@@ -13,6 +13,7 @@ from lifecycle.sources.simulator.diary import CURRENCY, YUAN, Diary
 from lifecycle.sources.simulator.individuals import BORROWS
 from lifecycle.sources.simulator.life import Life
 from lifecycle.sources.simulator.loans import Application, Loan
+from lifecycle.sources.simulator.stories import Story
 
 BUYERS = 12
 INDUSTRIES = ("C13", "F51", "F52", "I65", "E47")
@@ -29,8 +30,8 @@ class Company(Life):
     __slots__ = ("_debts", "_filed", "_main_buyer", "_staff")
     client_type = "CORPORATE"
 
-    def __init__(self, diary: Diary, first: dt.date) -> None:
-        super().__init__(diary, first)
+    def __init__(self, diary: Diary, first: dt.date, story: Story | None) -> None:
+        super().__init__(diary, first, story)
         random = diary.random
         self.income = diary.yuan(50_000, 400_000)
         self._staff = random.randrange(3, 10)

@@ -82,6 +82,21 @@ def talk(diary: Diary, day: dt.date, client_type: str) -> None:
         )
 
 
+def attempt(diary: Diary, day: dt.date, *, reached: bool) -> None:
+    """The bank calls; at most once a day."""
+    diary.add(
+        10 * 3600,
+        it.ContactAttempted(
+            business_date=day,
+            client_id=diary.client_id,
+            attempt_id=f"{diary.client_id}-Y{day:%Y%m%d}",
+            type="CALL",
+            reached=reached,
+            channel="PHONE",
+        ),
+    )
+
+
 def complain(diary: Diary, day: dt.date, severity: Severity) -> None:
     """The client's one complaint."""
     diary.add(

@@ -26,7 +26,7 @@ from lifecycle.sources.simulator.diary import CURRENCY, FEN, YUAN, Diary
 from lifecycle.sources.simulator.investments import invest
 from lifecycle.sources.simulator.life import Act, Life
 from lifecycle.sources.simulator.loans import MISSED, Application, Loan, consent
-from lifecycle.sources.simulator.stories import ALONE, MARRIED, RELATIONS, STORIES_EVERY
+from lifecycle.sources.simulator.stories import ALONE, MARRIED, RELATIONS, STORIES_EVERY, Story
 
 _SEXES: tuple[Literal["F", "M"], ...] = ("F", "M")
 SHOPS = ("5411", "5411", "5812", "5311", "5541")
@@ -51,13 +51,14 @@ class Individual(Life):
         "_school",
         "employer",
         "pay_day",
+        "pays_rent",
         "said",
         "savings",
     )
     client_type = "INDIVIDUAL"
 
-    def __init__(self, diary: Diary, first: dt.date) -> None:
-        super().__init__(diary, first)
+    def __init__(self, diary: Diary, first: dt.date, story: Story | None) -> None:
+        super().__init__(diary, first, story)
         if self.told == "ONBOARDING":
             self.first = self.story_day
         random = diary.random
@@ -74,6 +75,7 @@ class Individual(Life):
         self.savings: Account | None = None
         self.pay_day = random.randrange(5, 16)
         self._rent_day = random.randrange(1, 5)
+        self.pays_rent = True
         self._insured = diary.chance(INSURED)
         self._school = any(self.first.year - born in SCHOOL_AGE for born in true.children)
         self._cards = 0
@@ -199,7 +201,7 @@ class Individual(Life):
         if date == self.pay_day and self.employer:
             payer = party(self.employer)
             self.account.book(day, 10 * 3600, RECEIVED, income, purpose="SALA", other=payer)
-        if date == self._rent_day:
+        if date == self._rent_day and self.pays_rent:
             self.bill(day, BY_ORDER, self._rent, "RENT", other=party("LANDLORD"))
         elif date == 6 and self._school:
             self.bill(day, self.shopping, income // 25, "EDUC", mcc=TUTOR)

@@ -11,7 +11,7 @@ from lifecycle.sources.simulator.accounts import INTEREST, Account
 from lifecycle.sources.simulator.contacts import talk
 from lifecycle.sources.simulator.diary import Diary, Timed
 from lifecycle.sources.simulator.loans import Loan, consent
-from lifecycle.sources.simulator.stories import RELATIONS, STORIES_EVERY, Label, story_of
+from lifecycle.sources.simulator.stories import RELATIONS, STORIES_EVERY, Label, Story
 
 Act = Callable[[dt.date], None]
 QUARTERLY_INTEREST = 2_000
@@ -39,12 +39,13 @@ class Life:
     )
     client_type: ClientType
 
-    def __init__(self, diary: Diary, first: dt.date) -> None:
+    def __init__(self, diary: Diary, first: dt.date, story: Story | None) -> None:
         self.diary = diary
-        self.story = story_of(diary.stories, diary.number)
+        self.story = story
         offset = self.story.first_day(diary.number) if self.story else 0
         self.story_day = first + dt.timedelta(days=offset)
-        self.first = first
+        later = diary.number * 7 % story.joins_within if story else 0
+        self.first = first + dt.timedelta(days=later)
         """The day the client becomes known to the bank."""
         self.awake = False
         """Whether ordinary life goes on."""

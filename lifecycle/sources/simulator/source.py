@@ -14,7 +14,14 @@ from lifecycle.sources.simulator.diary import Diary, Timed
 from lifecycle.sources.simulator.individuals import Individual
 from lifecycle.sources.simulator.laundering import launder
 from lifecycle.sources.simulator.life import Life
-from lifecycle.sources.simulator.stories import COMPANIES, STORIES, STORIES_EVERY, Label, Story
+from lifecycle.sources.simulator.stories import (
+    COMPANIES,
+    STORIES,
+    STORIES_EVERY,
+    Label,
+    Story,
+    story_of,
+)
 from lifecycle.sources.simulator.telling import plan
 
 SOURCE = "/simulator"
@@ -22,7 +29,8 @@ CLIENTS_MIN, CLIENTS_MAX = 50, 100_000
 
 
 class SimulatorSource:
-    """`clients` lives of `days` days from `first_day`."""
+    """`clients` lives of `days` days from `first_day`; `stories` says by number modulo 50 what happens to
+    whom."""
 
     name = SOURCE
 
@@ -77,12 +85,13 @@ class SimulatorSource:
 
     def _life(self, number: int) -> Life:
         diary = Diary(self._seed, number, self._zone, self._stories)
+        story = story_of(self._stories, number)
         if number % STORIES_EVERY in COMPANIES:
-            company = Company(diary, self._first_day)
+            company = Company(diary, self._first_day, story)
             company.at(self._first_day, company.join)
             launder(company)
             return company
-        client = Individual(diary, self._first_day)
+        client = Individual(diary, self._first_day, story)
         plan(client)
         launder(client)
         return client

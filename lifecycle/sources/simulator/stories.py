@@ -34,6 +34,8 @@ class Story(NamedTuple):
     """How large it is, as the typology measures it."""
     every: int = 1
     """It is told in one of so many fifties of clients."""
+    joins_within: int = 1
+    """Its clients join within so many days from the first."""
 
     def first_day(self, number: int) -> int:
         """The day on which the story of a client begins."""
@@ -146,3 +148,22 @@ class Label(NamedTuple):
     """Whether that typology has to find it; False for a near miss."""
     parameters: str = ""
     """How large it is, as the typology measures it."""
+
+
+def _leaving(name: str, places: range, offset: int) -> dict[int, Story]:
+    """The same story for several places, begun on different days of more than a year."""
+    return {
+        place: Story(name, offset + 11 * number, 37, 12, joins_within=150)
+        for number, place in enumerate(places, start=1)
+    }
+
+
+LEAVING: dict[int, Story] = {
+    **_leaving("LEAVES_ANNOUNCED", range(1, 9), 190),
+    **_leaving("LEAVES_SUDDENLY", range(9, 12), 200),
+    **_leaving("WAVERS", range(12, 20), 190),
+    **_leaving("STEADY", range(20, 45), 0),
+    **_leaving("STEADY", range(1), 0),
+}
+"""Client number modulo 50 -> story, of a bank whose clients leave: announced and with noise, without a
+sign, and some that look like it and stay. Companies live quietly."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lifecycle.sources.simulator import incidents, journeys
+from lifecycle.sources.simulator import incidents, journeys, leaving
 from lifecycle.sources.simulator.individuals import Individual
 from lifecycle.sources.simulator.investments import invest_above_tolerance
 from lifecycle.sources.simulator.loans import MISSED
@@ -52,6 +52,10 @@ _TELL: dict[str, incidents.Tell] = {
     "COMPLAINT_LOW": incidents.complaint("LOW", 3),
     "COMPLAINT_OVERDUE": incidents.complaint("MEDIUM", 25),
     "SOLD_ABOVE_TOLERANCE": invest_above_tolerance,
+    "STEADY": leaving.steady,
+    "WAVERS": leaving.wavers,
+    "LEAVES_ANNOUNCED": leaving.leaves_announced,
+    "LEAVES_SUDDENLY": leaving.leaves_suddenly,
 }
 """Story -> how it is told; what is declared falsely, and a loan, need nothing more."""
 

@@ -235,6 +235,22 @@ def _scores(bank: Bank) -> None:
     # sum 2.804133 - 4.84 = -2.035867
     firm.expect("beneish_m", "-2.0359", now, before)
 
+    # Z' = .717 X1 + .847 X2 + 3.107 X3 + .420 X4 + .998 X5, of who makes something (GB/T 4754 C):
+    # 0.1434 + 0.1694 + 0.37284 + 0.28 + 0.998 x 1,000/1,000 = 1.96364
+    maker = bank.company("maker", industry_code="C13")
+    maker.expect("altman_z1", "1.9636", filed(maker, "2025-12-31", "2026-03-01", **TEXTBOOK))
+    firm.lacks("altman_z1")
+
+    # Two years old on the day the newest statement ended, and a day younger.
+    for name, born in (("two-years-old", "2023-12-31"), ("younger", "2024-01-01")):
+        young = bank.company(name, incorporation_date=day(born))
+        filed(young, "2024-12-31", "2025-03-31", **BEFORE)
+        filed(young, "2025-12-31", "2026-03-01", **TEXTBOOK)
+        if name == "younger":
+            young.lacks("beneish_m")
+        else:
+            young.expect("beneish_m", "-2.0359")
+
     # Without costs of sales and depreciation those indexes are 1; nothing soft before: AQI is 1.
     # 1.226667 + 0.594 + 0.404 + 1.115 + 0.115 - 0.172 + 0.09358 - 0.40875 = 2.967497 - 4.84
     lines = {k: v for k, v in TEXTBOOK.items() if k not in ("sga", "depreciation")}

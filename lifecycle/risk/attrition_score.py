@@ -1,0 +1,192 @@
+"""How likely a client leaves within ninety days: a fitted model, or points while there is none.
+
+A model is a JSON artefact: a logistic regression on features that were cut off at their extremes and
+standardised, and an isotonic calibration of its log-odds. It is scored here, by `probability` or by the
+Ibis expression of `probability_of`, without the library that fitted it. Pure.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import ibis
+import ibis.expr.types as ir
+import msgspec
+
+from lifecycle.clients.attribute import Figures
+from lifecycle.errors import UsageError
+from lifecycle.risk.credit_score import Characteristic
+from lifecycle.risk.score_row import REASONS_MAX, SOURCES_MAX, Row, band_of
+
+SCORE_TYPE = "ATTRITION"
+DOUBLE_ODDS = 20
+"""Points that double the odds, in which a model's reasons are told."""
+HIGHEST = 100
+
+Values = Mapping[str, float | None]
+"""Feature -> value; None where it cannot be had."""
+
+
+class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One feature of a model."""
+
+    feature: str
+    weight: float
+    """Log-odds for each standard deviation."""
+    low: float
+    high: float
+    """What lies outside counts as the bound."""
+    mean: float
+    scale: float
+    missing: float
+    """What stands for a value that cannot be had."""
+
+    def log_odds(self, value: float | None) -> float:
+        used = self.missing if value is None else value
+        return self.weight * (min(max(used, self.low), self.high) - self.mean) / self.scale
+
+
+class Knot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A point of the calibration; between two of them it is a straight line."""
+
+    log_odds: float
+    probability: float
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fitted model and what it was fitted on."""
+
+    intercept: float
+    terms: tuple[Term, ...]
+    knots: tuple[Knot, ...]
+    """By log-odds; probabilities never fall."""
+    fitted_on: dict[str, Any]
+    """Where the rows are from, their number and dates, and how many of them left."""
+
+    @property
+    def version(self) -> str:
+        """The model names itself by its content."""
+        return f"attrition-{hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]}"
+
+
+class Card(NamedTuple):
+    """The points that stand in for a model."""
+
+    characteristics: tuple[Characteristic, ...]
+
+    @property
+    def version(self) -> str:
+        return f"expert-{hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]}"
+
+
+def card_of(figures: Figures) -> Card:
+    """The card as it stands in rules/attrition.yaml."""
+    return Card(msgspec.convert(figures["attrition_card"].value, tuple[Characteristic, ...]))
+
+
+def read_model(content: bytes, where: str, features: Sequence[str]) -> Model:
+    """A model from its JSON. Raises UsageError when it is none, or of other features."""
+    try:
+        model = msgspec.json.decode(content, type=Model)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{where} is no attrition model ({error}): fit one with `lifecycle bench attrition --write-model`."
+        ) from error
+    unknown = {term.feature for term in model.terms} - set(features)
+    ordered = [knot.log_odds for knot in model.knots]
+    if unknown or not ordered or ordered != sorted(set(ordered)):
+        what = (
+            f"of features nobody knows: {', '.join(sorted(unknown))}"
+            if unknown
+            else "without order"
+        )
+        raise UsageError(f"The attrition model {where} is {what}: fit it again.")
+    return model
+
+
+def write_model(model: Model) -> bytes:
+    """The artefact, as `read_model` takes it."""
+    return msgspec.json.format(msgspec.json.encode(model), indent=1) + b"\n"
+
+
+def log_odds(model: Model, values: Values) -> float:
+    return model.intercept + sum(term.log_odds(values.get(term.feature)) for term in model.terms)
+
+
+def probability(model: Model, values: Values) -> float:
+    """Calibrated probability of leaving within the horizon."""
+    at = log_odds(model, values)
+    after = bisect.bisect_right([knot.log_odds for knot in model.knots], at)
+    if after == 0:
+        return model.knots[0].probability
+    if after == len(model.knots):
+        return model.knots[-1].probability
+    low, high = model.knots[after - 1], model.knots[after]
+    share = (at - low.log_odds) / (high.log_odds - low.log_odds)
+    return low.probability + share * (high.probability - low.probability)
+
+
+def probability_of(model: Model, table: ir.Table) -> ir.FloatingValue:
+    """The same for every row of a table that has the features as columns."""
+    at: Any = ibis.literal(model.intercept)
+    for term in model.terms:
+        used = ibis.coalesce(table[term.feature].cast("float64"), term.missing)
+        cut = ibis.least(ibis.greatest(used, term.low), term.high)
+        at += term.weight * (cut - term.mean) / term.scale
+    pieces = [(at < model.knots[0].log_odds, model.knots[0].probability)]
+    for low, high in zip(model.knots, model.knots[1:], strict=False):
+        slope = (high.probability - low.probability) / (high.log_odds - low.log_odds)
+        pieces.append((at < high.log_odds, low.probability + slope * (at - low.log_odds)))
+    return ibis.cases(*pieces, else_=model.knots[-1].probability)
+
+
+def scored_by_model(
+    client_id: str,
+    values: Values,
+    sources: Mapping[str, Sequence[str]],
+    model: Model,
+    figures: Figures,
+) -> Row:
+    """The probability, its band, and the features that raise it most: their log-odds in points of which
+    twenty double the odds. `sources` gives the facts behind a feature."""
+    pd = probability(model, values)
+    points = {
+        term.feature: round(term.log_odds(values.get(term.feature)) * DOUBLE_ODDS / math.log(2))
+        for term in model.terms
+    }
+    band = band_of(pd, figures["attrition_bands"].value)
+    return _row(client_id, round(HIGHEST * pd), band, pd, points, sources, card_of(figures))
+
+
+def scored_by_points(
+    client_id: str, values: Values, sources: Mapping[str, Sequence[str]], figures: Figures
+) -> Row:
+    """The points of the card, their band, and no probability: calibrated=false."""
+    card = card_of(figures)
+    points = {c.feature: c.points(values.get(c.feature)) for c in card.characteristics}
+    value = min(HIGHEST, sum(points.values()))
+    band = band_of(value, figures["attrition_point_bands"].value)
+    return _row(client_id, value, band, None, points, sources, card)
+
+
+def _row(
+    client_id: str,
+    value: int,
+    band: str,
+    pd: float | None,
+    points: Mapping[str, int],
+    sources: Mapping[str, Sequence[str]],
+    card: Card,
+) -> Row:
+    codes = {c.feature: c.code for c in card.characteristics}
+    raised = sorted(
+        (feature for feature, own in points.items() if own > 0),
+        key=lambda feature: (-points[feature], codes[feature]),
+    )[:REASONS_MAX]
+    ids = dict.fromkeys(id for feature in raised for id in sources.get(feature, ()))
+    reasons = tuple((codes[feature], points[feature]) for feature in raised)
+    return Row(client_id, SCORE_TYPE, "SCORED", value, band, pd, reasons, tuple(ids)[:SOURCES_MAX])
