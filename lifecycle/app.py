@@ -429,7 +429,7 @@ def _restated_night(settings: Settings, date: dt.date) -> dict[str, Any]:
         figures = night.rules.parameters
         held, degraded = night.store.held()
         with night.open_engine() as engine:
-            facts = Facts(engine, date, settings.timezone, held)
+            facts = Facts(engine, date, settings.timezone, held, night.store.corrected())
             after = profiling.make(engine, facts, figures).rows
             stages = scoring.stages(engine, facts, figures)
         scores = scoring.scores(after, stages, date, degraded, figures)
@@ -1072,6 +1072,7 @@ def refresh_profiles(settings: Settings) -> Refreshed | None:
                     rules=load_rules(settings.rules),
                     zone=settings.timezone,
                     held=lambda: night.held()[0],
+                    corrected=night.corrected,
                     now=lambda: dt.datetime.now(dt.UTC),
                 )
             )

@@ -202,13 +202,13 @@ def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     figures = night.rules.parameters
     with engine:
         stages = scoring.stages(engine, facts, figures)
+        timelines = scoring.timelines(engine, facts, figures)
     profiles = night.lake.read("client_profile", business_date)
     rows = scoring.scores(profiles, stages, business_date, degraded, figures)
     verdict, _gate = _check("score", _score_checks(rows, stages, figures), business_date, night)
     night.lake.replace("risk_score", pa.Table.from_pylist(rows, scoring.SCHEMA), business_date)
-    night.lake.replace(
-        "facility_stage", _with(stages, as_of=pa.scalar(business_date)), business_date
-    )
+    for name, product in (("facility_stage", stages), ("facility_timeline", timelines)):
+        night.lake.replace(name, _with(product, as_of=pa.scalar(business_date)), business_date)
     return len(rows), _word(verdict)
 
 
@@ -289,6 +289,9 @@ def _moves(business_date: dt.date, night: Nightly) -> list[Move]:
                 evidence=Source(
                     row["event_id"], row["topic"], row["partition"], row["kafka_offset"]
                 ),
+                group=tuple((row.get("group_members") or "").split(";"))
+                if row.get("group_members")
+                else (),
             )
         )
     return moves
@@ -429,7 +432,8 @@ def _check(
 def _facts(business_date: dt.date, night: Nightly) -> tuple[Facts, Engine, frozenset[str]]:
     held, degraded = night.store.held()
     engine = night.open_engine()
-    return Facts(engine, business_date, night.zone, held), engine, degraded
+    corrected = night.store.corrected()
+    return Facts(engine, business_date, night.zone, held, corrected), engine, degraded
 
 
 def _with(rows: pa.Table, **constants: pa.Scalar) -> pa.Table:

@@ -41,6 +41,8 @@ class Refresh:
     zone: ZoneInfo
     held: Callable[[], frozenset[int]]
     """Positions of facts that do not count."""
+    corrected: Callable[[], frozenset[int]]
+    """Of these, what a later fact corrected."""
     now: Callable[[], dt.datetime]
 
 
@@ -90,7 +92,7 @@ def _rebuild(clients: list[str], newest: dt.date, through: int, made: Refresh) -
     figures = made.rules.parameters
     histories = (fact for client in clients for fact in made.store.history(client, through))
     with made.open_engine(histories) as engine:
-        facts = Facts(engine, business_date, made.zone, made.held())
+        facts = Facts(engine, business_date, made.zone, made.held(), made.corrected())
         new = profiling.make(engine, facts, figures)
     known = new.clients
     if not known:

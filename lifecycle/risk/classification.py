@@ -1,98 +1,178 @@
 """Days past due, five-tier class and IFRS 9 stage per facility, with the trigger of each.
 
-Money pays the oldest instalment first, so the oldest unpaid instalment is the first one whose
-running total is above everything paid: one window, no loop.
+The facts are read and ordered in bulk; the fold of each debtor is `lifecycle.risk.debtor.classify`.
+docs/classification.md says what counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 from ibis import _
 
-from lifecycle.clients.attribute import Figures, foremost, latest
+from lifecycle.clients.attribute import Figures, foremost
 from lifecycle.clients.facts import Facts
+from lifecycle.risk.arrears import Instalment, Money
+from lifecycle.risk.debtor import Classified, Debtor, Facility, classify
+from lifecycle.risk.triggers import TIERS, Mark, Pd, Report, Sign, rules_of
 
 DISBURSED = "bank.credit.disbursed.v1"
 DUE = "bank.credit.repayment_due.v1"
 MADE = "bank.credit.repayment_made.v1"
 MISSED = "bank.credit.repayment_missed.v1"
 SETTLED = "bank.credit.settled.v1"
+_RESTRUCTURED = "bank.credit.restructured.v1"
+_DECLARED = "bank.credit.default_declared.v1"
+_CURED = "bank.credit.default_cured.v1"
+_WRITTEN_OFF = "bank.credit.written_off.v1"
+_REPORT = "bank.credit.bureau_report_received.v1"
+_DISSOLVED = "bank.client.dissolved.v1"
+_REGISTERED = "bank.client.registered.v1"
+_LINKED = "bank.client.relation_linked.v1"
+_OF_FACILITIES = (DISBURSED, DUE, MADE, SETTLED, _RESTRUCTURED, _DECLARED, _CURED, _WRITTEN_OFF)
+_UNITS = 10_000
 _EVIDENCE = ("event_id", "time", "topic", "partition", "kafka_offset")
+
+
+class Inputs(NamedTuple):
+    """What no event says: facility id -> its PDs and its signs. A facility that is missing in `pds`,
+    and every facility where `signs` is None, is not judged by these triggers."""
+
+    pds: Mapping[str, Sequence[Pd]] = {}
+    signs: Mapping[str, Sequence[Sign]] | None = None
+
+
+class Portfolio(NamedTuple):
+    """Every facility that was ever paid out, as of the end of a business date."""
+
+    debtors: dict[str, Debtor]
+    currencies: dict[str, str]
+    classified: dict[str, list[Classified]]
+    """Client id -> its facilities."""
+
+
+def portfolio(facts: Facts, figures: Figures, inputs: Inputs = Inputs()) -> Portfolio:  # noqa: B008
+    """Every facility followed from its first day. It is computed once for the same facts, so `inputs`
+    are given before anything else asks."""
+    return facts.computed("portfolio", lambda: _portfolio(facts, figures, inputs))
 
 
 def facilities(facts: Facts, figures: Figures) -> ir.Table:
     """One row per facility that was paid out and not settled:
-    (facility_id, client_id, currency, outstanding, dpd, tier, stage, trigger, missed_12m and the
-    event id, time, topic, partition and offset of the fact that says so)."""
+    (facility_id, client_id, currency, outstanding, dpd, missed_12m, tier, tier_trigger, stage, trigger
+    (of the stage), group_members and the event id, time, topic, partition and offset of the fact that
+    says so)."""
     return facts.once("facilities", lambda: _facilities(facts, figures))
 
 
+def timelines(facts: Facts, figures: Figures) -> ir.Table:
+    """One row per move of a facility between classes (scale TIER) or stages (STAGE), from the first day
+    to the settlement: (facility_id, client_id, day, scale, before, after, trigger, proxy, event_id)."""
+    rows = [
+        (c.facility_id, client, m.on, m.scale, m.before, m.after, m.trigger, m.proxy, m.evidence)
+        for client, own in portfolio(facts, figures).classified.items()
+        for c in own
+        for m in c.moves
+    ]
+    moves = ibis.memtable(_arrow(rows, _MOVES))
+    said = _said(facts).select("position", "event_id")
+    return moves.left_join(said, "position").drop("position", "position_right")
+
+
+def repayments(facts: Facts) -> ir.Table:
+    """Repayments with what they pay of instalments and of principal (columns `pays` and `principal`,
+    in the currency, negative where a reversal takes it back).
+
+    Penalty interest is not what an instalment asks for, and a prepayment of principal pays none. A
+    repayment that does not say how it was split pays no principal that anybody knows of.
+    """
+    made = facts.table(MADE)
+    sign = ibis.ifelse(ibis.coalesce(made.reversal, False), -1, 1)
+    penalty = made.allocation["penalty"].cast("decimal(18,4)")
+    ahead = made.early & (ibis.coalesce(made.instalment_no.length(), 0) == 0)
+    pays = ibis.ifelse(ahead | (penalty > made.amount), 0, made.amount - penalty)
+    principal = made.allocation["principal"].cast("decimal(18,4)")
+    return made.mutate(
+        pays=(pays * sign).cast("decimal(18,4)"),
+        principal=(principal * sign).cast("decimal(18,4)"),
+    )
+
+
 def _facilities(facts: Facts, figures: Figures) -> ir.Table:
-    paid = facts.table(MADE).group_by("facility_id").agg(paid=_.amount.sum())
-    disbursed = facts.table(DISBURSED).anti_join(facts.table(SETTLED), "facility_id")
-    newest = latest(disbursed, "facility_id").select("facility_id", *_EVIDENCE)
-    lent = (
-        disbursed
-        .group_by("facility_id")
-        .agg(client_id=_.client_id.max(), currency=_.currency.max(), lent=_.amount.sum())
-        .join(newest, "facility_id")
-    )
-    joined = (
-        lent
-        .left_join(paid, "facility_id")
-        .drop("facility_id_right")
-        .left_join(_oldest_unpaid(facts, figures, paid), "facility_id")
-        .drop("facility_id_right")
-        .left_join(_missed(facts, figures), "facility_id")
-    )
-    return _classified(_measured(joined, facts), figures)
-
-
-def _measured(joined: ir.Table, facts: Facts) -> ir.Table:
-    """Days past due, amount outstanding and the fact that proves them."""
-    overdue = ibis.literal(facts.business_date).delta(joined.due_date, unit="day")
-    zero = ibis.literal(0).cast("decimal(18,4)")
-    evidence = {name: ibis.coalesce(joined[f"unpaid_{name}"], joined[name]) for name in _EVIDENCE}
-    return joined.select(
-        facility_id=joined.facility_id,
-        client_id=joined.client_id,
-        currency=joined.currency,
-        outstanding=(
-            joined.lent.cast("decimal(38,4)")
-            - ibis.coalesce(joined.paid.cast("decimal(38,4)"), zero)
-        ),
-        dpd=ibis.greatest(ibis.coalesce(overdue, 0), 0),
-        missed_12m=ibis.coalesce(joined.missed_12m, 0),
-        **evidence,
+    rows = ibis.memtable(_arrow(_rows(facts, figures), _FACILITIES))
+    said = _said(facts)
+    missed = _missed(facts, figures)
+    joined = rows.join(said, "position").left_join(missed, "facility_id")
+    return joined.mutate(missed_12m=ibis.coalesce(_.missed_12m, 0)).drop(
+        "position", "facility_id_right"
     )
 
 
-def _oldest_unpaid(facts: Facts, figures: Figures, paid: ir.Table) -> ir.Table:
-    materiality = ibis.literal(str(figures["dpd_materiality"].value)).cast("decimal(38,4)")
-    due = facts.table(DUE)
-    due = due.filter(due.due_date <= facts.business_date)
-    running = due.mutate(
-        running=due.total
-        .cast("decimal(38,4)")
-        .sum()
-        .over(
-            ibis.window(
-                group_by=due.facility_id,
-                order_by=[due.due_date, due.instalment_no, due.event_id],
-                preceding=None,
-                following=0,
-            )
-        )
-    )
-    owed = running.left_join(paid, "facility_id")
-    zero = ibis.literal(0).cast("decimal(38,4)")
-    unpaid = owed.filter(
-        owed.running > ibis.coalesce(owed.paid.cast("decimal(38,4)"), zero) + materiality
-    )
-    oldest = foremost(unpaid, "facility_id", _.due_date, _.instalment_no)
-    renamed = {f"unpaid_{name}": name for name in _EVIDENCE}
-    return oldest.select("facility_id", "due_date", **renamed)
+def _rows(facts: Facts, figures: Figures) -> Iterator[tuple[Any, ...]]:
+    known = portfolio(facts, figures)
+    members = _members(facts)
+    for client, own in known.classified.items():
+        of_group = ";".join(members.get(client, ()))
+        for one, facility in zip(own, known.debtors[client].facilities, strict=True):
+            if facility.settled is None:
+                now = one.standing
+                yield (
+                    one.facility_id,
+                    client,
+                    known.currencies[one.facility_id],
+                    Decimal(one.outstanding).scaleb(-4),
+                    one.dpd,
+                    TIERS[now.tier],
+                    now.tier_cause.code if now.tier else "NONE",
+                    now.stage,
+                    now.stage_cause.code if now.stage > 1 else "NONE",
+                    of_group,
+                    now.stage_cause.evidence or facility.granted.evidence,
+                )
+
+
+_FACILITIES = pa.schema([
+    ("facility_id", pa.string()),
+    ("client_id", pa.string()),
+    ("currency", pa.string()),
+    ("outstanding", pa.decimal128(38, 4)),
+    ("dpd", pa.int64()),
+    ("tier", pa.string()),
+    ("tier_trigger", pa.string()),
+    ("stage", pa.int64()),
+    ("trigger", pa.string()),
+    ("group_members", pa.string()),
+    ("position", pa.int64()),
+])
+_MOVES = pa.schema([
+    ("facility_id", pa.string()),
+    ("client_id", pa.string()),
+    ("day", pa.date32()),
+    ("scale", pa.string()),
+    ("before", pa.string()),
+    ("after", pa.string()),
+    ("trigger", pa.string()),
+    ("proxy", pa.bool_()),
+    ("position", pa.int64()),
+])
+
+
+def _arrow(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+    return pa.table(arrays, schema=schema)
+
+
+def _said(facts: Facts) -> ir.Table:
+    """Where the evidence of a class may stand in the log."""
+    names = (*_OF_FACILITIES, _REPORT, _DISSOLVED)
+    tables = [facts.table(n, corrected=n == DUE) for n in names]
+    return ibis.union(*[t.select("position", *_EVIDENCE) for t in tables])
 
 
 def _missed(facts: Facts, figures: Figures) -> ir.Table:
@@ -101,28 +181,222 @@ def _missed(facts: Facts, figures: Figures) -> ir.Table:
     return missed.filter(missed.due_date >= first).group_by("facility_id").agg(missed_12m=_.count())
 
 
-def _classified(measured: ir.Table, figures: Figures) -> ir.Table:
-    """The worst trigger decides. Tier and stage follow from days past due in this release."""
+# --- from the log to debtors ------------------------------------------------------------------
 
-    def beyond(name: str) -> ir.BooleanValue:
-        return measured.dpd > int(figures[name].value)
 
-    tier = ibis.cases(
-        (beyond("dpd_loss"), "LOSS"),
-        (beyond("dpd_doubtful"), "DOUBTFUL"),
-        (beyond("dpd_substandard"), "SUBSTANDARD"),
-        (beyond("dpd_technical"), "SPECIAL_MENTION"),
-        else_="PASS",
+def _portfolio(facts: Facts, figures: Figures, inputs: Inputs) -> Portfolio:
+    rules = rules_of(figures)
+    debtors, currencies = _debtors(facts, inputs, figures)
+    classified = {
+        client: classify(debtor, facts.business_date, rules) for client, debtor in debtors.items()
+    }
+    return Portfolio(debtors, currencies, classified)
+
+
+def _debtors(
+    facts: Facts, inputs: Inputs, figures: Figures
+) -> tuple[dict[str, Debtor], dict[str, str]]:
+    instalments = _grouped(facts, _instalments(facts), Instalment)
+    money = _grouped(facts, _money(facts), Money)
+    marks = _grouped(facts, _marks(facts), Mark)
+    settled = _grouped(
+        facts, _ordered(_dated(_by_now(facts, facts.table(SETTLED)), "SETTLED")), Mark
     )
-    stage = ibis.cases(
-        (beyond("dpd_stage_3"), 3),
-        (beyond("dpd_stage_2") | beyond("dpd_technical"), 2),
-        else_=1,
+    dissolved = _grouped(facts, _dissolved(facts, figures), Mark)
+    reports = {
+        client: [_report(*row) for row in own]
+        for client, own in _grouped(facts, _reports(facts), _Row).items()
+    }
+    by_client: dict[str, list[Facility]] = {}
+    currencies, retail = {}, {}
+    for row in facts.run(_granted(facts)).to_pylist():
+        facility = row["facility_id"]
+        currencies[facility] = row["currency"]
+        # Who is not known to be a company is judged as a person: contagion needs a reason.
+        retail[row["client_id"]] = row["client_type"] != "CORPORATE"
+        by_client.setdefault(row["client_id"], []).append(
+            Facility(
+                facility,
+                Mark(row["business_date"], "GRANTED", row["position"]),
+                instalments.get(facility, ()),
+                money.get(facility, ()),
+                marks.get(facility, ()),
+                next(iter(settled.get(facility, ())), None),
+                inputs.pds.get(facility),
+                None if inputs.signs is None else inputs.signs.get(facility, ()),
+            )
+        )
+    return {
+        client: Debtor(
+            client, retail[client], own, dissolved.get(client, ()), reports.get(client, ())
+        )
+        for client, own in by_client.items()
+    }, currencies
+
+
+class _Row(NamedTuple):
+    """A bureau report as the lake has it."""
+
+    on: Any
+    position: int
+    total_debt: int
+    npl_debt: int
+    debt_over_90: int
+    rating: str | None
+    records: str | None
+
+
+def _report(
+    on: Any, position: int, total: int, npl: int, over_90: int, rating: Any, records: Any
+) -> Report:
+    return Report(on, position, total, npl, over_90, rating, tuple((records or "").split(";")))
+
+
+def _grouped(facts: Facts, rows: ir.Table, make: Any) -> dict[str, list[Any]]:
+    """Rows of (key, what `make` takes), in their order, as lists by key."""
+    table = facts.run(rows)
+    keys = table.column(0).combine_chunks().dictionary_encode()
+    columns = [_values(table.column(at)) for at in range(1, table.num_columns)]
+    found: list[list[Any]] = [[] for _key in keys.dictionary]
+    for key, values in zip(_values(keys.indices), zip(*columns, strict=True), strict=True):
+        found[key].append(make._make(values))
+    return dict(zip(keys.dictionary.to_pylist(), found, strict=True))
+
+
+def _values(column: Any) -> list[Any]:
+    """Python values of a column; through numpy where that can be, which is ten times as fast."""
+    if column.null_count or pa.types.is_string(column.type):
+        values: list[Any] = column.to_pylist()
+    else:
+        values = column.to_numpy(zero_copy_only=False).tolist()
+    return values
+
+
+def _by_now(facts: Facts, table: ir.Table) -> ir.Table:
+    """What a later business date books is not of ours."""
+    return table.filter(table.business_date <= facts.business_date)
+
+
+def _units(amount: ir.Value) -> ir.Value:
+    return (amount.cast("decimal(18,4)") * _UNITS).cast("int64")
+
+
+def _granted(facts: Facts) -> ir.Table:
+    lent = _by_now(facts, facts.table(DISBURSED))
+    first = foremost(lent, "facility_id", _.business_date, _.time)
+    own = lent.group_by("facility_id").agg(client_id=_.client_id.max(), currency=_.currency.max())
+    kinds = facts.table(_REGISTERED).group_by("client_id").agg(client_type=_.client_type.max())
+    return (
+        first
+        .select("facility_id", "business_date", "position")
+        .join(own, "facility_id")
+        .left_join(kinds, "client_id")
+        .drop("client_id_right")
+        .order_by("facility_id")
     )
-    trigger = ibis.cases(
-        (beyond("dpd_stage_3"), "DPD_OVER_STAGE_3"),
-        (beyond("dpd_stage_2"), "DPD_OVER_STAGE_2"),
-        (beyond("dpd_technical"), "TIER_SPECIAL_MENTION"),
-        else_="NONE",
+
+
+def _instalments(facts: Facts) -> ir.Table:
+    due = _by_now(facts, facts.table(DUE, corrected=True))
+    return due.select(
+        "facility_id",
+        "business_date",
+        "due_date",
+        "instalment_no",
+        "schedule_version",
+        total=_units(due.total),
+        position="position",
     )
-    return measured.mutate(tier=tier, stage=stage.cast("int64"), trigger=trigger)
+
+
+def _money(facts: Facts) -> ir.Table:
+    made, lent = repayments(facts), facts.table(DISBURSED)
+    given_up = facts.table(_WRITTEN_OFF)
+    none = ibis.literal(0).cast("int64")
+    parts = [
+        (made, _units(made.pays), -_units(made.principal)),
+        (lent, none, _units(lent.amount)),
+        (given_up, none, -_units(given_up.amount)),
+    ]
+    rows = ibis.union(*[
+        _by_now(facts, table).select(
+            "facility_id",
+            "business_date",
+            pays=pays,
+            outstanding=outstanding,
+            position="position",
+            time="time",
+            event_id="event_id",
+        )
+        for table, pays, outstanding in parts
+    ])
+    return _ordered(rows)
+
+
+def _ordered(rows: ir.Table) -> ir.Table:
+    """By key, day and event time, and of equal times always the same way."""
+    key, also = rows.columns[0], ("code",) if "code" in rows.columns else ()
+    ordered = rows.order_by(key, "business_date", "time", "event_id", *also)
+    return ordered.drop("time", "event_id")
+
+
+def _dated(table: ir.Table, code: str, key: str = "facility_id") -> ir.Table:
+    """A fact as the mark it makes."""
+    return table.select(
+        key,
+        "business_date",
+        code=ibis.literal(code),
+        position="position",
+        time="time",
+        event_id="event_id",
+    )
+
+
+def _marks(facts: Facts) -> ir.Table:
+    changed, lent = facts.table(_RESTRUCTURED), facts.table(DISBURSED)
+    renews = changed.forbearance_type == "REFINANCE"
+    qualifies = ibis.coalesce(changed.qualifying_renewal, False)
+    replaces = lent.refinances.notnull() & ~ibis.coalesce(lent.qualifying_renewal, False)
+    parts = [
+        _dated(changed.filter(~renews), "RESTRUCTURED"),
+        _dated(changed.filter(renews & ~qualifies), "REFINANCED"),
+        _dated(changed.filter(changed.distressed), "DISTRESSED_RESTRUCTURING"),
+        _dated(lent.filter(replaces), "REFINANCED"),
+        _dated(facts.table(_DECLARED), "DEFAULT_DECLARED"),
+        _dated(facts.table(_CURED), "DEFAULT_CURED"),
+        _dated(facts.table(_WRITTEN_OFF), "WRITTEN_OFF"),
+    ]
+    return _ordered(_by_now(facts, ibis.union(*parts)))
+
+
+def _dissolved(facts: Facts, figures: Figures) -> ir.Table:
+    gone = _by_now(facts, facts.table(_DISSOLVED))
+    ended = gone.filter(gone.reason.isin(figures["liquidation_reasons"].value))
+    return _ordered(_dated(ended, "BANKRUPTCY_LIQUIDATION", "client_id"))
+
+
+def _reports(facts: Facts) -> ir.Table:
+    said = _by_now(facts, facts.table(_REPORT))
+    ordered = said.order_by("client_id", "business_date", "time", "event_id")
+    zero = ibis.literal(0).cast("decimal(18,4)")
+    return ordered.select(
+        "client_id",
+        "business_date",
+        "position",
+        total=_units(ordered.total_debt),
+        npl=_units(ibis.coalesce(ordered.npl_debt, zero)),
+        over=_units(ibis.coalesce(ordered.debt_over_90_dpd, zero)),
+        rating="external_rating",
+        records=ordered.public_records.join(";"),
+    )
+
+
+def _members(facts: Facts) -> dict[str, list[str]]:
+    """Client id -> the others of its group, whichever of the two said so."""
+    linked = facts.table(_LINKED).filter(_.relation == "GROUP")
+    pairs = facts.run(linked.select("client_id", "other_client_id").distinct()).to_pylist()
+    found: dict[str, set[str]] = {}
+    for one, other in ((p["client_id"], p["other_client_id"]) for p in pairs):
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+    return {client: sorted(others) for client, others in found.items()}
