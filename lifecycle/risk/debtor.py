@@ -76,6 +76,7 @@ class Classified(NamedTuple):
     facility_id: str
     dpd: int
     outstanding: int
+    """Principal lent and not paid or written off, in ten-thousandths."""
     standing: Standing
     moves: list[Move]
     not_evaluated: tuple[str, ...]
@@ -137,10 +138,11 @@ def _followed(
 def _classified(debtor: Debtor, one: _Alone, until: dt.date) -> Classified:
     spell = next(s for s in reversed(one.paid.spells) if s.start <= until)
     facility = one.facility
+    ended = facility.settled is not None
     return Classified(
         facility.facility_id,
-        spell.days_past_due(until),
-        sum(m.outstanding for m in facility.money),
+        0 if ended else spell.days_past_due(until),
+        0 if ended else sum(m.outstanding for m in facility.money),
         one.standing,
         one.moves,
         not_evaluated(facility.pds, facility.signs, debtor.reports),
@@ -199,7 +201,9 @@ def _contagion(
             owed = {o.facility.facility_id: _owed(o.facility, day) for o in alone}
             npl = sum(amount for f, amount in owed.items() if any(s.covers(day) for s in npls[f]))
             code = "CONTAGION" if npl > limit * sum(owed.values()) else "NPL_ELSEWHERE"
-            yield Span(code, day, end, bad[0].evidence, bad[0].ended_by)
+            first = bad[0]
+            by = first.ended_by if first.end <= end else first.evidence
+            yield Span(code, day, end, first.evidence, by)
 
 
 def _owed(facility: Facility, day: dt.date) -> int:

@@ -212,6 +212,8 @@ def _observed(
         return was._replace(observed=None, observed_since=None, wake=NEVER)
     causes.append(Cause(mark.code, mark.evidence))
     wake = over if over and over > day else NEVER
+    if today.restructured:
+        wake = day + DAY  # what a second restructuring sets is over by then
     return was._replace(observed=mark, observed_since=since, forborne=True, wake=wake)
 
 
