@@ -17,7 +17,7 @@ from lifecycle.clients.observation import observations
 from lifecycle.clients.profile import profile
 from lifecycle.ports import Engine
 from lifecycle.profiling import Allowed, allowed_purposes
-from lifecycle.risk.classification import facilities
+from lifecycle.risk.classification import facilities, timelines
 from lifecycle.risk.credit_facts import credit_facts
 from lifecycle.staging import Night, portfolio, staged_checks
 from tests.lakes import ZONE
@@ -65,6 +65,9 @@ PRODUCTS = {
     "observations": Product(lambda s: observations(s.facts, s.rules.parameters), ("client_id",)),
     "portfolio": Product(
         lambda s: portfolio(s.engine, Night(DAY, ()), s.rules.parameters), ("currency",)
+    ),
+    "timelines": Product(
+        lambda s: timelines(s.facts, s.rules.parameters), ("facility_id", "day", "scale")
     ),
     "profile": Product(
         lambda s: profile(s.facts, s.rules.parameters, s.consents), ("client_id", "name")

@@ -17,12 +17,15 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 DAY = dt.timedelta(days=1)
 NEVER = dt.date.max
 
 
-class Instalment(NamedTuple):
-    """What one `credit.repayment_due` says."""
+class Instalment(msgspec.Struct, frozen=True, order=True, gc=False):
+    """What one `credit.repayment_due` says. No cycle can run through it: the collector, which millions
+    of these would keep busy, need not look."""
 
     announced: dt.date
     """Its business date: an instalment of a new schedule is owed as scheduled before until then."""
@@ -35,7 +38,7 @@ class Instalment(NamedTuple):
     """Log position of the fact."""
 
 
-class Money(NamedTuple):
+class Money(msgspec.Struct, frozen=True, order=True, gc=False):
     """What one fact moves: a repayment or its reversal, a disbursement, a write-off."""
 
     on: dt.date
@@ -57,7 +60,7 @@ class Materiality(NamedTuple):
         return max(self.amount, int(self.share * outstanding)) if self.share else self.amount
 
 
-class Spell(NamedTuple):
+class Spell(msgspec.Struct, frozen=True, gc=False):
     """Days from `start` to before `end` in which the same instalment is the oldest unpaid one."""
 
     start: dt.date
@@ -100,7 +103,7 @@ def schedules(instalments: Iterable[Instalment]) -> list[Schedule]:
         else:
             first[instalment.number] = instalment
     found = [_schedule(dt.date.min, first, 0)]
-    for day, new in itertools.groupby(sorted(later), operator.itemgetter(0)):
+    for day, new in itertools.groupby(sorted(later), _announced):
         for instalment in sorted(new, key=_by_version):
             known = first.get(instalment.number)
             if known is None or known.version <= instalment.version:
@@ -109,12 +112,18 @@ def schedules(instalments: Iterable[Instalment]) -> list[Schedule]:
     return found
 
 
+_announced = operator.attrgetter("announced")
+_by_due_date = operator.attrgetter("due_date", "number")
+_first = operator.itemgetter(0)
+_on = operator.attrgetter("on")
+
+
 def _by_version(instalment: Instalment) -> tuple[int, dt.date, int]:
     return (instalment.version, instalment.announced, instalment.evidence)
 
 
 def _schedule(since: dt.date, by_number: dict[int, Instalment], evidence: int) -> Schedule:
-    ordered = sorted(by_number.values(), key=operator.itemgetter(1, 2))
+    ordered = sorted(by_number.values(), key=_by_due_date)
     running = list(itertools.accumulate(i.total for i in ordered))
     return Schedule(since, ordered, running, evidence)
 
@@ -157,10 +166,13 @@ def _oldest(schedule: Schedule, covered: int) -> tuple[dt.date, int]:
 def _by_day(
     versions: Sequence[Schedule], money: Sequence[Money]
 ) -> Iterable[tuple[dt.date, Iterable[Schedule | Money]]]:
-    changes: Sequence[Schedule | Money] = (
-        sorted([*versions, *money], key=operator.itemgetter(0)) if versions else money
-    )
-    return itertools.groupby(changes, operator.itemgetter(0))
+    if not versions:
+        return itertools.groupby(money, _on)
+    changes: list[tuple[dt.date, Schedule | Money]] = [(v.since, v) for v in versions]
+    changes += [(m.on, m) for m in money]
+    changes.sort(key=_first)
+    days = itertools.groupby(changes, _first)
+    return ((day, (change for _, change in own)) for day, own in days)
 
 
 def outstanding_on(money: Iterable[Money], day: dt.date) -> int:

@@ -199,9 +199,6 @@ def _debtors(
     instalments = _grouped(facts, _instalments(facts), Instalment)
     money = _grouped(facts, _money(facts), Money)
     marks = _grouped(facts, _marks(facts), Mark)
-    settled = _grouped(
-        facts, _ordered(_dated(_by_now(facts, facts.table(SETTLED)), "SETTLED")), Mark
-    )
     dissolved = _grouped(facts, _dissolved(facts, figures), Mark)
     reports = {
         client: [_report(*row) for row in own]
@@ -221,7 +218,7 @@ def _debtors(
                 instalments.get(facility, ()),
                 money.get(facility, ()),
                 marks.get(facility, ()),
-                next(iter(settled.get(facility, ())), None),
+                next((m for m in marks.get(facility, ()) if m.code == "SETTLED"), None),
                 inputs.pds.get(facility),
                 None if inputs.signs is None else inputs.signs.get(facility, ()),
             )
@@ -259,7 +256,7 @@ def _grouped(facts: Facts, rows: ir.Table, make: Any) -> dict[str, list[Any]]:
     columns = [_values(table.column(at)) for at in range(1, table.num_columns)]
     found: list[list[Any]] = [[] for _key in keys.dictionary]
     for key, values in zip(_values(keys.indices), zip(*columns, strict=True), strict=True):
-        found[key].append(make._make(values))
+        found[key].append(make(*values))
     return dict(zip(keys.dictionary.to_pylist(), found, strict=True))
 
 
@@ -365,6 +362,7 @@ def _marks(facts: Facts) -> ir.Table:
         _dated(facts.table(_DECLARED), "DEFAULT_DECLARED"),
         _dated(facts.table(_CURED), "DEFAULT_CURED"),
         _dated(facts.table(_WRITTEN_OFF), "WRITTEN_OFF"),
+        _dated(facts.table(SETTLED), "SETTLED"),
     ]
     return _ordered(_by_now(facts, ibis.union(*parts)))
 
