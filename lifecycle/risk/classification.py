@@ -6,6 +6,7 @@ docs/classification.md says what counts.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -19,7 +20,17 @@ from lifecycle.clients.attribute import Figures, foremost
 from lifecycle.clients.facts import Facts
 from lifecycle.risk.arrears import Instalment, Money
 from lifecycle.risk.debtor import Classified, Debtor, Facility, classify
-from lifecycle.risk.triggers import TIERS, Mark, Pd, Report, Sign, rules_of
+from lifecycle.risk.expected_loss import expected_loss
+from lifecycle.risk.triggers import (
+    TIERS,
+    Mark,
+    Pd,
+    Report,
+    Rules,
+    Sign,
+    months_after,
+    rules_of,
+)
 
 DISBURSED = "bank.credit.disbursed.v1"
 DUE = "bank.credit.repayment_due.v1"
@@ -27,6 +38,7 @@ MADE = "bank.credit.repayment_made.v1"
 MISSED = "bank.credit.repayment_missed.v1"
 SETTLED = "bank.credit.settled.v1"
 _RESTRUCTURED = "bank.credit.restructured.v1"
+_APPROVED = "bank.credit.approved.v1"
 _DECLARED = "bank.credit.default_declared.v1"
 _CURED = "bank.credit.default_cured.v1"
 _WRITTEN_OFF = "bank.credit.written_off.v1"
@@ -47,11 +59,19 @@ class Inputs(NamedTuple):
     signs: Mapping[str, Sequence[Sign]] | None = None
 
 
+class Terms(NamedTuple):
+    """What was agreed of a facility."""
+
+    currency: str
+    months: int | None
+    """None where no approval was seen."""
+
+
 class Portfolio(NamedTuple):
     """Every facility that was ever paid out, as of the end of a business date."""
 
     debtors: dict[str, Debtor]
-    currencies: dict[str, str]
+    terms: dict[str, Terms]
     classified: dict[str, list[Classified]]
     """Client id -> its facilities."""
 
@@ -65,7 +85,7 @@ def portfolio(facts: Facts, figures: Figures, inputs: Inputs = Inputs()) -> Port
 def facilities(facts: Facts, figures: Figures) -> ir.Table:
     """One row per facility that was paid out and not settled:
     (facility_id, client_id, currency, outstanding, dpd, missed_12m, tier, tier_trigger, stage, trigger
-    (of the stage), group_members and the event id, time, topic, partition and offset of the fact that
+    (of the stage), group_members, expected_loss (null unless it is enabled) and the event id, time, topic, partition and offset of the fact that
     says so)."""
     return facts.once("facilities", lambda: _facilities(facts, figures))
 
@@ -115,7 +135,7 @@ def _facilities(facts: Facts, figures: Figures) -> ir.Table:
 
 def _rows(facts: Facts, figures: Figures) -> Iterator[tuple[Any, ...]]:
     known = portfolio(facts, figures)
-    members = _members(facts)
+    members, rules = _members(facts), rules_of(figures)
     for client, own in known.classified.items():
         of_group = ";".join(members.get(client, ()))
         for one, facility in zip(own, known.debtors[client].facilities, strict=True):
@@ -124,7 +144,7 @@ def _rows(facts: Facts, figures: Figures) -> Iterator[tuple[Any, ...]]:
                 yield (
                     one.facility_id,
                     client,
-                    known.currencies[one.facility_id],
+                    known.terms[one.facility_id].currency,
                     Decimal(one.outstanding).scaleb(-4),
                     one.dpd,
                     TIERS[now.tier],
@@ -132,8 +152,25 @@ def _rows(facts: Facts, figures: Figures) -> Iterator[tuple[Any, ...]]:
                     now.stage,
                     now.stage_cause.code if now.stage > 1 else "NONE",
                     of_group,
+                    _loss(one, facility, known, client, facts.business_date, rules),
                     now.stage_cause.evidence or facility.granted.evidence,
                 )
+
+
+def _loss(
+    one: Classified, facility: Facility, known: Portfolio, client: str, on: dt.date, rules: Rules
+) -> Decimal | None:
+    """Expected credit loss, where it is wanted and its inputs are there: a PD of 12 months and, of the
+    remaining life, an end."""
+    months, pds = known.terms[one.facility_id].months, [p for p in facility.pds or () if p.proxy]
+    if not rules.figures["ecl_enabled"].value or not pds or months is None:
+        return None
+    end = months_after(facility.granted.on, months)
+    left = max(0, (end.year - on.year) * 12 + end.month - on.month)
+    kind = "retail" if known.debtors[client].retail else "non_retail"
+    lgd = Decimal(rules.figures["ecl_lgd"].value[kind])
+    owed = Decimal(max(0, one.outstanding)).scaleb(-4)
+    return round(expected_loss(one.standing.stage, owed, max(pds).now, lgd, left), 4)
 
 
 _FACILITIES = pa.schema([
@@ -147,6 +184,7 @@ _FACILITIES = pa.schema([
     ("stage", pa.int64()),
     ("trigger", pa.string()),
     ("group_members", pa.string()),
+    ("expected_loss", pa.decimal128(38, 4)),
     ("position", pa.int64()),
 ])
 _MOVES = pa.schema([
@@ -186,16 +224,16 @@ def _missed(facts: Facts, figures: Figures) -> ir.Table:
 
 def _portfolio(facts: Facts, figures: Figures, inputs: Inputs) -> Portfolio:
     rules = rules_of(figures)
-    debtors, currencies = _debtors(facts, inputs, figures)
+    debtors, terms = _debtors(facts, inputs, figures)
     classified = {
         client: classify(debtor, facts.business_date, rules) for client, debtor in debtors.items()
     }
-    return Portfolio(debtors, currencies, classified)
+    return Portfolio(debtors, terms, classified)
 
 
 def _debtors(
     facts: Facts, inputs: Inputs, figures: Figures
-) -> tuple[dict[str, Debtor], dict[str, str]]:
+) -> tuple[dict[str, Debtor], dict[str, Terms]]:
     instalments = _grouped(facts, _instalments(facts), Instalment)
     money = _grouped(facts, _money(facts), Money)
     marks = _grouped(facts, _marks(facts), Mark)
@@ -205,10 +243,10 @@ def _debtors(
         for client, own in _grouped(facts, _reports(facts), _Row).items()
     }
     by_client: dict[str, list[Facility]] = {}
-    currencies, retail = {}, {}
+    terms, retail = {}, {}
     for row in facts.run(_granted(facts)).to_pylist():
         facility = row["facility_id"]
-        currencies[facility] = row["currency"]
+        terms[facility] = Terms(row["currency"], row["months"])
         # Who is not known to be a company is judged as a person: contagion needs a reason.
         retail[row["client_id"]] = row["client_type"] != "CORPORATE"
         by_client.setdefault(row["client_id"], []).append(
@@ -228,7 +266,7 @@ def _debtors(
             client, retail[client], own, dissolved.get(client, ()), reports.get(client, ())
         )
         for client, own in by_client.items()
-    }, currencies
+    }, terms
 
 
 class _Row(NamedTuple):
@@ -282,6 +320,7 @@ def _granted(facts: Facts) -> ir.Table:
     lent = _by_now(facts, facts.table(DISBURSED))
     first = foremost(lent, "facility_id", _.business_date, _.time)
     own = lent.group_by("facility_id").agg(client_id=_.client_id.max(), currency=_.currency.max())
+    approved = facts.table(_APPROVED).group_by("facility_id").agg(months=_.term_months.max())
     kinds = facts.table(_REGISTERED).group_by("client_id").agg(client_type=_.client_type.max())
     return (
         first
@@ -289,6 +328,8 @@ def _granted(facts: Facts) -> ir.Table:
         .join(own, "facility_id")
         .left_join(kinds, "client_id")
         .drop("client_id_right")
+        .left_join(approved, "facility_id")
+        .drop("facility_id_right")
         .order_by("facility_id")
     )
 

@@ -9,6 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -229,6 +230,31 @@ def test_what_no_event_says_is_given(tmp_path: Path, rule_set: RuleSet) -> None:
     assert [
         (m["trigger"], m["proxy"]) for m in moves if m["day"] == on and m["scale"] == "STAGE"
     ] == [("PD_TRIPLED", True)]
+
+
+@pytest.mark.parametrize(
+    ("enabled", "proxy", "loss"), [(False, True, None), (True, False, None), (True, True, "159.57")]
+)
+def test_an_expected_loss_is_an_option(
+    tmp_path: Path, rule_set: RuleSet, enabled: bool, proxy: bool, loss: str | None
+) -> None:
+    """Stage 2 by a PD three times as high: 18 months left are two years, 1 - 0.97 squared = 0.0591, by 0.45."""
+    figures = {**rule_set.parameters}
+    figures["ecl_enabled"] = msgspec.structs.replace(figures["ecl_enabled"], value=enabled)
+    granted = cr.CreditApproved(
+        business_date=DAY,
+        application_id="A",
+        facility_id="L1",
+        approved_amount="6000",
+        term_months=18,
+        currency="CNY",
+    )
+    pd = Pd(DAY, Decimal("0.03"), Decimal("0.01"), 0, proxy=proxy)
+    with DuckDBEngine(lake_of_one(tmp_path / "lake", granted, lent())) as engine:
+        known = Facts(engine, DAY, ZONE, frozenset())
+        portfolio(known, figures, Inputs({"L1": [pd]}))
+        (row,) = engine.run(facilities(known, figures)).to_pylist()
+    assert row["expected_loss"] == (None if loss is None else Decimal(loss))
 
 
 def test_a_bank_without_loans_has_none(tmp_path: Path, rule_set: RuleSet) -> None:
