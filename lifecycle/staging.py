@@ -22,7 +22,6 @@ from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.entries import OPENED, POSTED, SNAPSHOT
 from lifecycle.events.codes import MERCHANT_BRANDS, MERCHANT_CATEGORIES, TRANSACTION_FAMILIES
 from lifecycle.ports import Engine
-from lifecycle.risk.classification import DISBURSED, DUE, MADE
 from lifecycle.risk.credit_lifecycle import (
     APPLICATION_FACTS,
     DISTRESSED,
@@ -31,6 +30,7 @@ from lifecycle.risk.credit_lifecycle import (
     RESTRUCTURED,
     STATUS_AFTER,
 )
+from lifecycle.risk.facility_log import DISBURSED, DUE, MADE
 
 CLOSED = "bank.account.closed.v1"
 GRANTED = "bank.consent.granted.v1"

@@ -22,7 +22,8 @@ from lifecycle.events import Fact, minor_units
 from lifecycle.events import client as cl
 from lifecycle.events import credit as cr
 from lifecycle.risk.arrears import Instalment, Materiality, Money, schedules, spells
-from lifecycle.risk.classification import Inputs, facilities, portfolio, timelines
+from lifecycle.risk.classification import facilities, portfolio, timelines
+from lifecycle.risk.facility_log import Inputs
 from lifecycle.risk.triggers import Pd, Sign
 from tests.lakes import ZONE, lake_of_one
 from tests.support import DAY, at, due, event, missed

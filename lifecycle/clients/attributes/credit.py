@@ -21,7 +21,8 @@ from lifecycle.clients.attributes.income import income_observed_monthly
 from lifecycle.clients.attributes.products import DISBURSED, SETTLED
 from lifecycle.clients.entries import booked
 from lifecycle.clients.facts import Facts
-from lifecycle.risk.classification import DUE, facilities, repayments
+from lifecycle.risk.classification import facilities
+from lifecycle.risk.facility_log import DUE, repayments
 from lifecycle.risk.triggers import TIERS
 
 UTILISATION = "bank.credit.utilisation_snapshot.v1"
