@@ -297,6 +297,13 @@ def test_every_trigger_that_moves_something_is_published_in_both_languages() -> 
     assert all(t.zh and t.en for t in published.values())
     page = (ROOT / "docs" / "classification.md").read_text(encoding="utf-8")
     assert [code for code in published if f"`{code}`" not in page] == []
+    for t in published.values():
+        if t.tier or t.stage:
+            tier = t.tier.lower().replace("_", " ") if t.tier else "-"
+            verified = "yes" if t.verified else "no"
+            assert (
+                f"| `{t.code}` {t.zh} | {tier} | {t.stage or '-'} | {t.en} | {verified} |" in page
+            )
 
 
 def test_what_nobody_said_anything_of_is_named() -> None:
