@@ -18,6 +18,7 @@ from ibis import _
 
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
+from lifecycle.events.fields import money_text
 from lifecycle.risk.debtor import Classified, Debtor, Facility, classify
 from lifecycle.risk.expected_loss import expected_loss
 from lifecycle.risk.facility_log import (
@@ -73,9 +74,11 @@ def _facilities(facts: Facts, figures: Figures) -> ir.Table:
     log = said(facts)
     missed = _missed(facts, figures)
     joined = rows.join(log, "position").left_join(missed, "facility_id")
-    return joined.mutate(missed_12m=ibis.coalesce(_.missed_12m, 0)).drop(
-        "position", "facility_id_right"
-    )
+    return joined.mutate(
+        missed_12m=ibis.coalesce(_.missed_12m, 0),
+        outstanding=_.outstanding.cast("decimal(38,4)"),
+        expected_loss=_.expected_loss.cast("decimal(38,4)"),
+    ).drop("position", "facility_id_right")
 
 
 def _rows(facts: Facts, figures: Figures) -> Iterator[tuple[Any, ...]]:
@@ -90,7 +93,7 @@ def _rows(facts: Facts, figures: Figures) -> Iterator[tuple[Any, ...]]:
                     one.facility_id,
                     client,
                     known.terms[one.facility_id].currency,
-                    Decimal(one.outstanding).scaleb(-4),
+                    money_text(one.outstanding),
                     one.dpd,
                     TIERS[now.tier],
                     now.tier_cause.code if now.tier else "NONE",
@@ -104,7 +107,7 @@ def _rows(facts: Facts, figures: Figures) -> Iterator[tuple[Any, ...]]:
 
 def _loss(
     one: Classified, facility: Facility, known: Portfolio, client: str, on: dt.date, rules: Rules
-) -> Decimal | None:
+) -> str | None:
     """Expected credit loss, where it is wanted and its inputs are there: a PD of 12 months and, of the
     remaining life, an end."""
     months, pds = known.terms[one.facility_id].months, [p for p in facility.pds or () if p.proxy]
@@ -115,21 +118,22 @@ def _loss(
     kind = "retail" if known.debtors[client].retail else "non_retail"
     lgd = Decimal(rules.figures["ecl_lgd"].value[kind])
     owed = Decimal(max(0, one.outstanding)).scaleb(-4)
-    return round(expected_loss(one.standing.stage, owed, max(pds).now, lgd, left), 4)
+    return str(round(expected_loss(one.standing.stage, owed, max(pds).now, lgd, left), 4))
 
 
+# Amounts are text: Spark takes no table in memory with a decimal that is null.
 _FACILITIES = pa.schema([
     ("facility_id", pa.string()),
     ("client_id", pa.string()),
     ("currency", pa.string()),
-    ("outstanding", pa.decimal128(38, 4)),
+    ("outstanding", pa.string()),
     ("dpd", pa.int64()),
     ("tier", pa.string()),
     ("tier_trigger", pa.string()),
     ("stage", pa.int64()),
     ("trigger", pa.string()),
     ("group_members", pa.string()),
-    ("expected_loss", pa.decimal128(38, 4)),
+    ("expected_loss", pa.string()),
     ("position", pa.int64()),
 ])
 _MOVES = pa.schema([
