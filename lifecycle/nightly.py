@@ -289,9 +289,7 @@ def _moves(business_date: dt.date, night: Nightly) -> list[Move]:
                 evidence=Source(
                     row["event_id"], row["topic"], row["partition"], row["kafka_offset"]
                 ),
-                group=tuple((row.get("group_members") or "").split(";"))
-                if row.get("group_members")
-                else (),
+                group=tuple(filter(None, (row.get("group_members") or "").split(";"))),
             )
         )
     return moves
