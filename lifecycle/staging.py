@@ -312,7 +312,8 @@ def _instalments(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     joined = plan.left_join(granted, "facility_id")
     return _row(
         joined,
-        ck_amount_positive=_holds(joined.total > 0),
+        # A new schedule may let an instalment fall away.
+        ck_amount_positive=_holds((joined.total > 0) | (joined.schedule_version > 1)),
         ck_due_after_grant=_where(joined.granted.notnull(), joined.due_date >= joined.granted),
         ck_due_in_order=_where(joined.before.notnull(), joined.due_date >= joined.before),
     )
