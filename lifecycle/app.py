@@ -445,7 +445,7 @@ def _restated_night(settings: Settings, date: dt.date) -> dict[str, Any]:
         figures = night.rules.parameters
         held, degraded = night.store.held()
         with night.open_engine() as engine:
-            facts = Facts(engine, date, settings.timezone, held)
+            facts = Facts(engine, date, settings.timezone, held, night.store.corrected())
             consents = profiling.allowed_purposes(engine, facts, figures)
             after = pa.concat_tables(
                 rows.select(before.column_names)
@@ -1100,6 +1100,7 @@ def refresh_profiles(settings: Settings) -> Refreshed | None:
                     rules=load_rules(settings.rules),
                     zone=settings.timezone,
                     held=lambda: night.held()[0],
+                    corrected=night.corrected,
                     now=lambda: dt.datetime.now(dt.UTC),
                 )
             )

@@ -209,15 +209,15 @@ def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     figures = night.rules.parameters
     with engine:
         stages = scoring.stages(engine, facts, figures)
+        timelines = scoring.timelines(engine, facts, figures)
     profiles = night.lake.attributes(business_date, scoring.attributes_used(figures))
     if profiles is None:
         raise UsageError(f"There are no profiles of {business_date}: run the step profiles first.")
     rows = scoring.scores(profiles, stages, business_date, degraded, figures)
     verdict, _gate = _check("score", _score_checks(rows, stages, figures), business_date, night)
     night.lake.replace("risk_score", pa.Table.from_pylist(rows, scoring.SCHEMA), business_date)
-    night.lake.replace(
-        "facility_stage", _with(stages, as_of=pa.scalar(business_date)), business_date
-    )
+    for name, product in (("facility_stage", stages), ("facility_timeline", timelines)):
+        night.lake.replace(name, _with(product, as_of=pa.scalar(business_date)), business_date)
     return len(rows), _word(verdict)
 
 
@@ -298,6 +298,7 @@ def _moves(business_date: dt.date, night: Nightly) -> list[Move]:
                 evidence=Source(
                     row["event_id"], row["topic"], row["partition"], row["kafka_offset"]
                 ),
+                group=tuple(filter(None, (row.get("group_members") or "").split(";"))),
             )
         )
     return moves
@@ -438,7 +439,8 @@ def _check(
 def _facts(business_date: dt.date, night: Nightly) -> tuple[Facts, Engine, frozenset[str]]:
     held, degraded = night.store.held()
     engine = night.open_engine()
-    return Facts(engine, business_date, night.zone, held), engine, degraded
+    corrected = night.store.corrected()
+    return Facts(engine, business_date, night.zone, held, corrected), engine, degraded
 
 
 def _with(rows: pa.Table, **constants: pa.Scalar) -> pa.Table:

@@ -41,6 +41,8 @@ class Refresh:
     zone: ZoneInfo
     held: Callable[[], frozenset[int]]
     """Positions of facts that do not count."""
+    corrected: Callable[[], frozenset[int]]
+    """Of these, what a later fact corrected."""
     now: Callable[[], dt.datetime]
 
 
@@ -89,7 +91,7 @@ def _rebuild(clients: list[str], newest: dt.date, through: int, made: Refresh) -
     business_date = max(newest, made.store.served_date() or newest)
     histories = (fact for client in clients for fact in made.store.history(client, through))
     with made.open_engine(histories) as engine:
-        facts = Facts(engine, business_date, made.zone, made.held())
+        facts = Facts(engine, business_date, made.zone, made.held(), made.corrected())
         for new in profiling.make(engine, facts, made.rules.parameters):
             _serve(new, facts, made)
 

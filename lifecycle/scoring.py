@@ -11,8 +11,7 @@ import pyarrow as pa
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
 from lifecycle.ports import Engine
-from lifecycle.risk import credit_score
-from lifecycle.risk.classification import facilities
+from lifecycle.risk import classification, credit_score
 from lifecycle.risk.credit_facts import credit_facts, statuses
 from lifecycle.risk.credit_lifecycle import state
 
@@ -32,7 +31,7 @@ SCHEMA = pa.schema([
 
 def stages(engine: Engine, facts: Facts, figures: Figures) -> pa.Table:
     """Days past due, class, stage and state in the credit lifecycle of every facility, by its id."""
-    rows = engine.run(facilities(facts, figures).drop("time")).sort_by("facility_id")
+    rows = engine.run(classification.facilities(facts, figures).drop("time")).sort_by("facility_id")
     credits = statuses(engine.run(credit_facts(facts)).to_pylist())
     states = [
         state(credits[f["facility_id"]], facts.business_date, f["dpd"], f["stage"], figures)
@@ -45,6 +44,12 @@ def attributes_used(figures: Figures) -> list[str]:
     """The attributes a score is made of."""
     card = credit_score.card_of(figures["credit_card"].value)
     return ["tenure_days", *(c.feature for c in card.characteristics)]
+
+
+def timelines(engine: Engine, facts: Facts, figures: Figures) -> pa.Table:
+    """Every move of every facility between classes and stages, from its first day, in order."""
+    rows = engine.run(classification.timelines(facts, figures))
+    return rows.sort_by([(name, "ascending") for name in ("facility_id", "day", "scale")])
 
 
 def scores(

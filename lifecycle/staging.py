@@ -22,7 +22,6 @@ from lifecycle.clients.attributes.identity import REGISTERED
 from lifecycle.clients.entries import OPENED, POSTED, SNAPSHOT
 from lifecycle.events.codes import MERCHANT_BRANDS, MERCHANT_CATEGORIES, TRANSACTION_FAMILIES
 from lifecycle.ports import Engine
-from lifecycle.risk.classification import DISBURSED, DUE, MADE
 from lifecycle.risk.credit_lifecycle import (
     APPLICATION_FACTS,
     DISTRESSED,
@@ -31,6 +30,7 @@ from lifecycle.risk.credit_lifecycle import (
     RESTRUCTURED,
     STATUS_AFTER,
 )
+from lifecycle.risk.facility_log import DISBURSED, DUE, MADE
 
 CLOSED = "bank.account.closed.v1"
 GRANTED = "bank.consent.granted.v1"
@@ -312,7 +312,8 @@ def _instalments(engine: Engine, night: Night, figures: Figures) -> ir.Table:
     joined = plan.left_join(granted, "facility_id")
     return _row(
         joined,
-        ck_amount_positive=_holds(joined.total > 0),
+        # A new schedule may let an instalment fall away.
+        ck_amount_positive=_holds((joined.total > 0) | (joined.schedule_version > 1)),
         ck_due_after_grant=_where(joined.granted.notnull(), joined.due_date >= joined.granted),
         ck_due_in_order=_where(joined.before.notnull(), joined.due_date >= joined.before),
     )

@@ -25,7 +25,7 @@ from lifecycle.risk.aml.factor import FACTORS
 from lifecycle.risk.aml.large import large_transactions
 from lifecycle.risk.aml.typologies import TYPOLOGIES
 from lifecycle.risk.attrition_facts import fallen, features
-from lifecycle.risk.classification import facilities
+from lifecycle.risk.classification import facilities, timelines
 from lifecycle.risk.credit_facts import credit_facts
 from lifecycle.staging import Night, portfolio, staged_checks
 from tests.lakes import ZONE
@@ -103,6 +103,9 @@ PRODUCTS = {
     "observations": Product(lambda s: observations(s.facts, s.rules.parameters), ("client_id",)),
     "portfolio": Product(
         lambda s: portfolio(s.engine, Night(DAY, ()), s.rules.parameters), ("currency",)
+    ),
+    "timelines": Product(
+        lambda s: timelines(s.facts, s.rules.parameters), ("facility_id", "day", "scale")
     ),
     "profile": Product(
         lambda s: profile(s.facts, s.rules.parameters, s.consents), ("client_id", "name")

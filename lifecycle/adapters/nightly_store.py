@@ -266,13 +266,10 @@ class NightlyStore:
 
     def held(self) -> tuple[frozenset[int], frozenset[str]]:
         """Positions that do not count (held, discarded or corrected), and clients with a fact held."""
-        rows = self._connection.execute(
-            "SELECT position FROM quarantine WHERE stage = 'staged' AND status = 'HELD'"
-        ).fetchall()
         degraded = self._connection.execute("SELECT client_id FROM degraded_client").fetchall()
         gone, _ = self.decided()
         return (
-            gone | frozenset(position for (position,) in rows),
+            gone | self._staged("HELD"),
             frozenset(client for (client,) in degraded),
         )
 
@@ -280,13 +277,21 @@ class NightlyStore:
         """Positions no gate judges again: of facts that count no more (corrected by a later fact, or
         discarded), and of facts that were let pass as they are."""
         discarded, released = (self._staged(status) for status in ("DISCARDED", "RELEASED"))
-        corrected = self._connection.execute(
+        return discarded | self._corrected(), released
+
+    def corrected(self) -> frozenset[int]:
+        """Positions of facts that a later one corrected, and that nobody held or discarded: what was
+        known until then."""
+        return self._corrected() - self._staged("HELD") - self._staged("DISCARDED")
+
+    def _corrected(self) -> frozenset[int]:
+        rows = self._connection.execute(
             "SELECT e.position FROM correction AS c JOIN event_log AS e USING (client_id, event_key) "
             # What replaces it may wait for another fact: until then the old one stands.
             "WHERE EXISTS (SELECT FROM event_log AS n "
             " WHERE n.client_id = c.client_id AND n.event_key = c.corrected_by)"
-        ).fetchall()
-        return discarded | {position for (position,) in corrected}, released
+        )
+        return frozenset(position for (position,) in rows)
 
     def _staged(self, status: str) -> frozenset[int]:
         rows = self._connection.execute(

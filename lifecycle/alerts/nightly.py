@@ -15,9 +15,7 @@ import msgspec
 from lifecycle.alerts.alert import Alert, Severity, alert_id
 from lifecycle.alerts.rules import Rule, RuleSet
 from lifecycle.clients.state import Source
-
-TIERS = ("PASS", "SPECIAL_MENTION", "SUBSTANDARD", "DOUBTFUL", "LOSS")
-"""正常 关注 次级 可疑 损失, from best to worst."""
+from lifecycle.risk.triggers import NPL, TIERS
 
 
 class Classified(msgspec.Struct, frozen=True):
@@ -32,8 +30,8 @@ UNSEEN = Classified("PASS", 1, 0)
 """What a facility counts as before its first classification."""
 
 
-class Move(msgspec.Struct, frozen=True):
-    """All a nightly rule may look at."""
+class Move(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All a nightly rule may look at. A move that was kept before it had a field reads and writes the same."""
 
     facility_id: str
     client_id: str
@@ -43,6 +41,8 @@ class Move(msgspec.Struct, frozen=True):
     after: Classified
     trigger: str
     evidence: Source
+    group: tuple[str, ...] = ()
+    """The other clients of the debtor's group."""
 
 
 class NightlyAlert(NamedTuple):
@@ -68,22 +68,36 @@ def tier_downgraded(move: Move, rule: Rule) -> Severity | None:
     return rule.severity if worse else None
 
 
+def group_member_npl(move: Move, rule: Rule) -> Severity | None:
+    """NT-21: it became an NPL, so the others of its group are to be assessed; none is downgraded."""
+    before, after = TIERS.index(move.before.tier), TIERS.index(move.after.tier)
+    return rule.severity if before < NPL <= after else None
+
+
 RULES: Mapping[str, NightlyRule] = {"NT-02": stage_moved, "NT-03": tier_downgraded}
+GROUP_RULES: Mapping[str, NightlyRule] = {"NT-21": group_member_npl}
+"""Rules that alert whoever looks after each other client of the group."""
 
 
 def decide_move(move: Move, rule_set: RuleSet) -> list[NightlyAlert]:
-    """The alerts one move gives under a rule set."""
+    """The alerts one move gives under a rule set; one of before a rule was there knows nothing of it."""
+    own = [(name, function, [move.client_id]) for name, function in RULES.items()]
+    group = [(name, function, move.group) for name, function in GROUP_RULES.items()]
     found = []
-    for rule_id, function in RULES.items():
-        rule = rule_set.rules[rule_id]
-        severity = function(move, rule)
-        if severity:
-            found.append(NightlyAlert(_alert(move, rule, severity, rule_set.hash), move))
+    for rule_id, function, clients in (*own, *group):
+        rule = rule_set.rules.get(rule_id)
+        severity = function(move, rule) if rule else None
+        if rule and severity:
+            alerts = [_alert(move, rule, severity, rule_set.hash, client) for client in clients]
+            found += [NightlyAlert(alert, move) for alert in alerts]
     return found
 
 
-def _alert(move: Move, rule: Rule, severity: Severity, rules_hash: str) -> Alert:
-    key = f"{rule.id}|facility/{move.facility_id}|{move.business_date}"
+def _alert(move: Move, rule: Rule, severity: Severity, rules_hash: str, client: str) -> Alert:
+    entity = f"facility/{move.facility_id}"
+    about = entity if client == move.client_id else f"client/{client}"
+    scope = entity if client == move.client_id else f"client/{client}>{move.facility_id}"
+    key = f"{rule.id}|{scope}|{move.business_date}"
     fields = {
         "facility": move.facility_id,
         "before": f"{move.before.tier}/{move.before.stage}",
@@ -91,6 +105,8 @@ def _alert(move: Move, rule: Rule, severity: Severity, rules_hash: str) -> Alert
         "dpd": str(move.after.dpd),
         "trigger": move.trigger,
         "day": move.business_date.isoformat(),
+        "debtor": move.client_id,
+        "client": client,
     }
     return Alert(
         alert_id=alert_id(key),
@@ -99,8 +115,8 @@ def _alert(move: Move, rule: Rule, severity: Severity, rules_hash: str) -> Alert
         rule_version=rule.version,
         rules_hash=rules_hash,
         severity=severity,
-        client_id=move.client_id,
-        entity=f"facility/{move.facility_id}",
+        client_id=client,
+        entity=about,
         owner=rule.owner,
         event_time=move.as_of,
         value=Decimal(move.after.dpd),

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from lifecycle.alerts.alert import Finding, alert_scope
 from lifecycle.alerts.rules import Rule
-from lifecycle.clients.state import ClientState, Facility, days_past_due, source_of
+from lifecycle.clients.state import ClientState, Facility, days_past_due, oldest_unpaid, source_of
 from lifecycle.events import Event, minor_units, money_text, to_decimal
 from lifecycle.events.account import BalanceSnapshot, TransactionPosted
 from lifecycle.events.catalogue import CATALOGUE, CREDIT
@@ -66,7 +66,8 @@ def _dpd_finding(
     if not reached:
         return None
     threshold = reached[-1]
-    oldest = next(i for i in facility.unpaid if i.total - i.paid > materiality)
+    oldest = oldest_unpaid(facility, materiality)
+    assert oldest, "days past due are counted from it"
     scope = f"facility/{facility_id}>{threshold['days']}"
     if alert_scope(rule.id, scope, oldest.due_date.isoformat()) in state.raised:
         return None  # standing past a threshold is not another crossing

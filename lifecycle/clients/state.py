@@ -24,7 +24,7 @@ from lifecycle.events import consent as cs
 from lifecycle.events import credit as cr
 from lifecycle.events.catalogue import ACCOUNT, CATALOGUE, CREDIT
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 DAY_TOTALS_KEPT = 3
 """Business dates whose totals stay in the state; a fact later than that is the nightly run's."""
@@ -33,6 +33,8 @@ MISSED_KEPT = dt.timedelta(days=730)
 """How long a missed instalment is remembered."""
 PAID_KEPT = 60
 """Numbers of paid instalments that are remembered: five years of months."""
+REVERSIBLE_KEPT = 3
+"""Paid instalments that a reversed repayment can open again; an older one is the nightly run's."""
 
 
 Sum = int | str
@@ -91,7 +93,8 @@ class Missed(msgspec.Struct, frozen=True, array_like=True):
 
 class Facility(msgspec.Struct, frozen=True, array_like=True):
     """One credit facility. `unpaid` is ordered by due date; `prepaid` waits for the next due;
-    `paid` holds the numbers of the instalments paid last: what is said of one later owes nothing."""
+    `paid` holds the numbers of the instalments paid last: what is said of one later owes nothing;
+    `reversible` the newest of them whole."""
 
     currency: str = ""
     status: str = "PERFORMING"
@@ -100,6 +103,7 @@ class Facility(msgspec.Struct, frozen=True, array_like=True):
     missed: tuple[Missed, ...] = ()
     prepaid: Sum = 0
     paid: tuple[int, ...] = ()
+    reversible: tuple[Instalment, ...] = ()
 
 
 class DayTotal(msgspec.Struct, frozen=True, array_like=True):
@@ -238,11 +242,20 @@ def _counted(state: ClientState, event: Event) -> dict[str, Sequence]:
 
 
 def days_past_due(facility: Facility, on: dt.date, materiality: int) -> int:
-    """Days between `on` and the due date of the oldest instalment owing more than `materiality`."""
+    """Days between `on` and the due date of the oldest instalment up to which more than `materiality`
+    is owed."""
+    oldest = oldest_unpaid(facility, materiality)
+    return max(0, (on - oldest.due_date).days) if oldest else 0
+
+
+def oldest_unpaid(facility: Facility, materiality: int) -> Instalment | None:
+    """The oldest instalment up to which more than `materiality` is owed: small rests add up."""
+    owed = 0
     for instalment in facility.unpaid:
-        if instalment.total - instalment.paid > materiality:
-            return max(0, (on - instalment.due_date).days)
-    return 0
+        owed += instalment.total - instalment.paid
+        if owed > materiality:
+            return instalment
+    return None
 
 
 def source_of(event: Event) -> Source:
@@ -424,7 +437,7 @@ def _due(state: ClientState, event: Event, data: cr.RepaymentDue) -> dict[str, A
     if known and known[0].schedule_version > data.schedule_version:
         return {}
     prepaid = int(facility.prepaid)
-    paid = known[0].paid if known else min(prepaid, total)
+    paid = known[0].paid if known else max(0, min(prepaid, total))
     instalment = Instalment(
         data.instalment_no, data.due_date, total, paid, source_of(event), data.schedule_version
     )
@@ -436,6 +449,9 @@ def _due(state: ClientState, event: Event, data: cr.RepaymentDue) -> dict[str, A
         unpaid=tuple(sorted([*others, instalment] if owes else others, key=_by_due_date)),
         prepaid=kept_sum(prepaid if known else prepaid - paid),
         paid=facility.paid if owes else _remember_paid(facility, [data.instalment_no]),
+        reversible=facility.reversible
+        if owes
+        else (*facility.reversible, instalment)[-REVERSIBLE_KEPT:],
     )
     return _with_facility(state, data.facility_id, changed)
 
@@ -449,26 +465,55 @@ def _by_due_date(instalment: Instalment) -> tuple[dt.date, int]:
 
 
 def _made(state: ClientState, event: Event, data: cr.RepaymentMade) -> dict[str, Any]:
-    """Money pays the oldest instalment first, whatever the payer meant; the rest waits."""
+    """Money pays the oldest instalment first, whatever the payer meant; the rest waits. Not penalty
+    interest, nor a prepayment of principal, which names no instalment."""
     if event.correction:
         return {}  # the money of the payment it corrects has paid; the nightly run restates it
     facility = _facility(state, data.facility_id)
-    money, unpaid, paid = int(facility.prepaid) + minor_units(data.amount), [], []
+    ahead = data.early and not data.instalment_no
+    money = 0 if ahead else minor_units(data.amount) - minor_units(data.allocation.penalty)
+    moved = (_taken_back if data.reversal else _paid)(facility, max(0, money))
+    changed = msgspec.structs.replace(moved, currency=data.currency)
+    return _with_facility(state, data.facility_id, changed)
+
+
+def _paid(facility: Facility, money: int) -> Facility:
+    money += int(facility.prepaid)
+    unpaid: list[Instalment] = []
+    paid: list[Instalment] = []
     for instalment in facility.unpaid:
-        share = min(money, instalment.total - instalment.paid)
+        share = max(0, min(money, instalment.total - instalment.paid))
         money -= share
-        if instalment.paid + share < instalment.total:
-            unpaid.append(msgspec.structs.replace(instalment, paid=instalment.paid + share))
-        else:
-            paid.append(instalment.number)
-    changed = msgspec.structs.replace(
+        now = msgspec.structs.replace(instalment, paid=instalment.paid + share)
+        (unpaid if now.paid < now.total else paid).append(now)
+    return msgspec.structs.replace(
         facility,
-        currency=data.currency,
         unpaid=tuple(unpaid),
         prepaid=kept_sum(money),
-        paid=_remember_paid(facility, paid),
+        paid=_remember_paid(facility, [i.number for i in paid]),
+        reversible=(*facility.reversible, *paid)[-REVERSIBLE_KEPT:],
     )
-    return _with_facility(state, data.facility_id, changed)
+
+
+def _taken_back(facility: Facility, money: int) -> Facility:
+    """What was paid last is owed again first: what waits, then the newest instalment."""
+    from_prepaid = min(money, max(0, int(facility.prepaid)))
+    left = money - from_prepaid
+    unpaid = []
+    for instalment in reversed((*facility.reversible, *facility.unpaid)):
+        share = min(left, instalment.paid)
+        left -= share
+        unpaid.append(msgspec.structs.replace(instalment, paid=instalment.paid - share))
+    open_again = [i for i in unpaid if i.paid < i.total]
+    numbers = {i.number for i in open_again}
+    return msgspec.structs.replace(
+        facility,
+        unpaid=tuple(sorted(open_again, key=_by_due_date)),
+        # What it cannot open again waits as a debt: the next money pays it first.
+        prepaid=kept_sum(int(facility.prepaid) - from_prepaid - left),
+        paid=tuple(number for number in facility.paid if number not in numbers),
+        reversible=tuple(i for i in facility.reversible if i.number not in numbers),
+    )
 
 
 def _missed(state: ClientState, event: Event, data: cr.RepaymentMissed) -> dict[str, Any]:
@@ -506,7 +551,7 @@ def _status(name: str, **ended: Any) -> Callable[[ClientState, Event, Any], dict
     return apply
 
 
-_NOTHING_OWED: dict[str, Any] = {"unpaid": (), "prepaid": 0}
+_NOTHING_OWED: dict[str, Any] = {"unpaid": (), "prepaid": 0, "reversible": ()}
 
 _FOLDS: dict[type, Callable[[ClientState, Event, Any], dict[str, Any]]] = {
     cl.ClientRegistered: _registered,

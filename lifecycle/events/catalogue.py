@@ -258,6 +258,7 @@ _ROWS = (
         "facility_id",
         "tranche_no",
         introduces=_FACILITY,
+        version="1.1.0",
     ),
     _row(
         "credit.repayment_due",
@@ -276,6 +277,7 @@ _ROWS = (
         "facility_id",
         "payment_id",
         refers_to=_FACILITY,
+        version="1.1.0",
     ),
     _row(
         "credit.repayment_missed",
@@ -315,7 +317,12 @@ _ROWS = (
         refers_to=_CONSENT,
     ),
     _row(
-        "credit.bureau_report_received", CREDIT, credit.BureauReportReceived, _CLIENT, "report_id"
+        "credit.bureau_report_received",
+        CREDIT,
+        credit.BureauReportReceived,
+        _CLIENT,
+        "report_id",
+        version="1.1.0",
     ),
     _row(
         "credit.collateral_valued",
@@ -343,6 +350,7 @@ _ROWS = (
         "facility_id",
         TIME,
         refers_to=_FACILITY,
+        version="1.1.0",
     ),
     _row(
         "credit.default_declared",

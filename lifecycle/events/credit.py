@@ -99,6 +99,10 @@ class CreditDisbursed(InCurrency, frozen=True):
     payment_mode: Literal["ENTRUSTED", "SELF"] = "SELF"
     declared_purpose_code: Code | None = None
     payee: Id | None = None
+    refinances: Id | None = None
+    """The facility this money repays, where new borrowing repays old (借新还旧)."""
+    qualifying_renewal: bool = False
+    """Whether the rules on small businesses let it renew without repaying first (无还本续贷)."""
 
 
 class RepaymentDue(InCurrency, frozen=True):
@@ -125,6 +129,11 @@ class RepaymentMade(InCurrency, frozen=True):
     instalment_no: Annotated[tuple[InstalmentNo, ...], Meta(max_length=600)] = ()
     source_account: Id | None = None
     early: bool = False
+    """Ahead of the schedule: of the instalments it names, or, where it names none, of principal, which
+    pays no instalment."""
+    reversal: bool = False
+    """It takes money back that came in before, as a returned debit does: `amount` and `allocation` say
+    what, always positive (camt.053)."""
 
 
 class RepaymentMissed(InCurrency, frozen=True):
@@ -154,6 +163,8 @@ class CreditRestructured(Fact, frozen=True):
     reason: Code
     forbearance_type: Literal["EXTENSION", "RATE_CUT", "CAPITALISATION", "REFINANCE"]
     distressed: bool
+    qualifying_renewal: bool = False
+    """Of a REFINANCE: whether the rules on small businesses let it renew without repaying first."""
 
 
 class DefaultDeclared(Fact, frozen=True):
@@ -234,6 +245,12 @@ class BureauReportReceived(InCurrency, frozen=True):
     max_dpd_24m: Count = 0
     inquiries_3m: Count = 0
     public_records: Codes = ()
+    npl_debt: Money | None = None
+    """Of `total_debt`, what another bank holds for non-performing."""
+    debt_over_90_dpd: Money | None = None
+    """Of `total_debt`, what is more than 90 days past due."""
+    external_rating: Code | None = None
+    """The newest rating of an agency."""
 
 
 class CollateralValued(InCurrency, frozen=True):

@@ -1,98 +1,158 @@
 """Days past due, five-tier class and IFRS 9 stage per facility, with the trigger of each.
 
-Money pays the oldest instalment first, so the oldest unpaid instalment is the first one whose
-running total is above everything paid: one window, no loop.
+The facts are read and ordered in bulk; the fold of each debtor is `lifecycle.risk.debtor.classify`.
+docs/classification.md says what counts.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 from ibis import _
 
-from lifecycle.clients.attribute import Figures, foremost, latest
+from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
+from lifecycle.events.fields import money_text
+from lifecycle.risk.debtor import Classified, Debtor, Facility, classify
+from lifecycle.risk.expected_loss import expected_loss
+from lifecycle.risk.facility_log import (
+    MISSED,
+    Inputs,
+    Terms,
+    debtors,
+    members,
+    said,
+)
+from lifecycle.risk.triggers import TIERS, Rules, months_after, rules_of
 
-DISBURSED = "bank.credit.disbursed.v1"
-DUE = "bank.credit.repayment_due.v1"
-MADE = "bank.credit.repayment_made.v1"
-MISSED = "bank.credit.repayment_missed.v1"
-SETTLED = "bank.credit.settled.v1"
-_EVIDENCE = ("event_id", "time", "topic", "partition", "kafka_offset")
+
+class Portfolio(NamedTuple):
+    """Every facility that was ever paid out, as of the end of a business date."""
+
+    debtors: dict[str, Debtor]
+    terms: dict[str, Terms]
+    classified: dict[str, list[Classified]]
+    """Client id -> its facilities."""
+
+
+def portfolio(facts: Facts, figures: Figures, inputs: Inputs = Inputs()) -> Portfolio:  # noqa: B008
+    """Every facility followed from its first day. It is computed once for the same facts, so `inputs`
+    are given before anything else asks."""
+    return facts.computed("portfolio", lambda: _portfolio(facts, figures, inputs))
 
 
 def facilities(facts: Facts, figures: Figures) -> ir.Table:
     """One row per facility that was paid out and not settled:
-    (facility_id, client_id, currency, outstanding, dpd, tier, stage, trigger, missed_12m and the
-    event id, time, topic, partition and offset of the fact that says so)."""
+    (facility_id, client_id, currency, outstanding, dpd, missed_12m, tier, tier_trigger, stage, trigger
+    (of the stage), group_members, expected_loss (null unless it is enabled) and the event id, time,
+    topic, partition and offset of the fact that says so)."""
     return facts.once("facilities", lambda: _facilities(facts, figures))
 
 
+def timelines(facts: Facts, figures: Figures) -> ir.Table:
+    """One row per move of a facility between classes (scale TIER) or stages (STAGE), from the first day
+    to the settlement: (facility_id, client_id, day, scale, before, after, trigger, proxy, event_id)."""
+    rows = [
+        (c.facility_id, client, m.on, m.scale, m.before, m.after, m.trigger, m.proxy, m.evidence)
+        for client, own in portfolio(facts, figures).classified.items()
+        for c in own
+        for m in c.moves
+    ]
+    moves = ibis.memtable(_arrow(rows, _MOVES))
+    log = said(facts).select("position", "event_id")
+    return moves.left_join(log, "position").drop("position", "position_right")
+
+
 def _facilities(facts: Facts, figures: Figures) -> ir.Table:
-    paid = facts.table(MADE).group_by("facility_id").agg(paid=_.amount.sum())
-    disbursed = facts.table(DISBURSED).anti_join(facts.table(SETTLED), "facility_id")
-    newest = latest(disbursed, "facility_id").select("facility_id", *_EVIDENCE)
-    lent = (
-        disbursed
-        .group_by("facility_id")
-        .agg(client_id=_.client_id.max(), currency=_.currency.max(), lent=_.amount.sum())
-        .join(newest, "facility_id")
-    )
-    joined = (
-        lent
-        .left_join(paid, "facility_id")
-        .drop("facility_id_right")
-        .left_join(_oldest_unpaid(facts, figures, paid), "facility_id")
-        .drop("facility_id_right")
-        .left_join(_missed(facts, figures), "facility_id")
-    )
-    return _classified(_measured(joined, facts), figures)
+    rows = ibis.memtable(_arrow(_rows(facts, figures), _FACILITIES))
+    log = said(facts)
+    missed = _missed(facts, figures)
+    joined = rows.join(log, "position").left_join(missed, "facility_id")
+    return joined.mutate(
+        missed_12m=ibis.coalesce(_.missed_12m, 0),
+        outstanding=_.outstanding.cast("decimal(38,4)"),
+        expected_loss=_.expected_loss.cast("decimal(38,4)"),
+    ).drop("position", "facility_id_right")
 
 
-def _measured(joined: ir.Table, facts: Facts) -> ir.Table:
-    """Days past due, amount outstanding and the fact that proves them."""
-    overdue = ibis.literal(facts.business_date).delta(joined.due_date, unit="day")
-    zero = ibis.literal(0).cast("decimal(18,4)")
-    evidence = {name: ibis.coalesce(joined[f"unpaid_{name}"], joined[name]) for name in _EVIDENCE}
-    return joined.select(
-        facility_id=joined.facility_id,
-        client_id=joined.client_id,
-        currency=joined.currency,
-        outstanding=(
-            joined.lent.cast("decimal(38,4)")
-            - ibis.coalesce(joined.paid.cast("decimal(38,4)"), zero)
-        ),
-        dpd=ibis.greatest(ibis.coalesce(overdue, 0), 0),
-        missed_12m=ibis.coalesce(joined.missed_12m, 0),
-        **evidence,
-    )
+def _rows(facts: Facts, figures: Figures) -> Iterator[tuple[Any, ...]]:
+    known = portfolio(facts, figures)
+    groups, rules = members(facts), rules_of(figures)
+    for client, own in known.classified.items():
+        of_group = ";".join(groups.get(client, ()))
+        for one, facility in zip(own, known.debtors[client].facilities, strict=True):
+            if facility.settled is None:
+                now = one.standing
+                yield (
+                    one.facility_id,
+                    client,
+                    known.terms[one.facility_id].currency,
+                    money_text(one.outstanding),
+                    one.dpd,
+                    TIERS[now.tier],
+                    now.tier_cause.code if now.tier else "NONE",
+                    now.stage,
+                    now.stage_cause.code if now.stage > 1 else "NONE",
+                    of_group,
+                    _loss(one, facility, known, client, facts.business_date, rules),
+                    now.stage_cause.evidence or facility.granted.evidence,
+                )
 
 
-def _oldest_unpaid(facts: Facts, figures: Figures, paid: ir.Table) -> ir.Table:
-    materiality = ibis.literal(str(figures["dpd_materiality"].value)).cast("decimal(38,4)")
-    due = facts.table(DUE)
-    due = due.filter(due.due_date <= facts.business_date)
-    running = due.mutate(
-        running=due.total
-        .cast("decimal(38,4)")
-        .sum()
-        .over(
-            ibis.window(
-                group_by=due.facility_id,
-                order_by=[due.due_date, due.instalment_no, due.event_id],
-                preceding=None,
-                following=0,
-            )
-        )
-    )
-    owed = running.left_join(paid, "facility_id")
-    zero = ibis.literal(0).cast("decimal(38,4)")
-    unpaid = owed.filter(
-        owed.running > ibis.coalesce(owed.paid.cast("decimal(38,4)"), zero) + materiality
-    )
-    oldest = foremost(unpaid, "facility_id", _.due_date, _.instalment_no)
-    renamed = {f"unpaid_{name}": name for name in _EVIDENCE}
-    return oldest.select("facility_id", "due_date", **renamed)
+def _loss(
+    one: Classified, facility: Facility, known: Portfolio, client: str, on: dt.date, rules: Rules
+) -> str | None:
+    """Expected credit loss, where it is wanted and its inputs are there: a PD of 12 months and, of the
+    remaining life, an end."""
+    months, pds = known.terms[one.facility_id].months, [p for p in facility.pds or () if p.proxy]
+    if not rules.figures["ecl_enabled"].value or not pds or months is None:
+        return None
+    end = months_after(facility.granted.on, months)
+    left = max(0, (end.year - on.year) * 12 + end.month - on.month)
+    kind = "retail" if known.debtors[client].retail else "non_retail"
+    lgd = Decimal(rules.figures["ecl_lgd"].value[kind])
+    owed = Decimal(max(0, one.outstanding)).scaleb(-4)
+    return str(round(expected_loss(one.standing.stage, owed, max(pds).now, lgd, left), 4))
+
+
+# Amounts are text: Spark takes no table in memory with a decimal that is null.
+_FACILITIES = pa.schema([
+    ("facility_id", pa.string()),
+    ("client_id", pa.string()),
+    ("currency", pa.string()),
+    ("outstanding", pa.string()),
+    ("dpd", pa.int64()),
+    ("tier", pa.string()),
+    ("tier_trigger", pa.string()),
+    ("stage", pa.int64()),
+    ("trigger", pa.string()),
+    ("group_members", pa.string()),
+    ("expected_loss", pa.string()),
+    ("position", pa.int64()),
+])
+_MOVES = pa.schema([
+    ("facility_id", pa.string()),
+    ("client_id", pa.string()),
+    ("day", pa.date32()),
+    ("scale", pa.string()),
+    ("before", pa.string()),
+    ("after", pa.string()),
+    ("trigger", pa.string()),
+    ("proxy", pa.bool_()),
+    ("position", pa.int64()),
+])
+
+
+def _arrow(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+    return pa.table(arrays, schema=schema)
 
 
 def _missed(facts: Facts, figures: Figures) -> ir.Table:
@@ -101,28 +161,10 @@ def _missed(facts: Facts, figures: Figures) -> ir.Table:
     return missed.filter(missed.due_date >= first).group_by("facility_id").agg(missed_12m=_.count())
 
 
-def _classified(measured: ir.Table, figures: Figures) -> ir.Table:
-    """The worst trigger decides. Tier and stage follow from days past due in this release."""
-
-    def beyond(name: str) -> ir.BooleanValue:
-        return measured.dpd > int(figures[name].value)
-
-    tier = ibis.cases(
-        (beyond("dpd_loss"), "LOSS"),
-        (beyond("dpd_doubtful"), "DOUBTFUL"),
-        (beyond("dpd_substandard"), "SUBSTANDARD"),
-        (beyond("dpd_technical"), "SPECIAL_MENTION"),
-        else_="PASS",
-    )
-    stage = ibis.cases(
-        (beyond("dpd_stage_3"), 3),
-        (beyond("dpd_stage_2") | beyond("dpd_technical"), 2),
-        else_=1,
-    )
-    trigger = ibis.cases(
-        (beyond("dpd_stage_3"), "DPD_OVER_STAGE_3"),
-        (beyond("dpd_stage_2"), "DPD_OVER_STAGE_2"),
-        (beyond("dpd_technical"), "TIER_SPECIAL_MENTION"),
-        else_="NONE",
-    )
-    return measured.mutate(tier=tier, stage=stage.cast("int64"), trigger=trigger)
+def _portfolio(facts: Facts, figures: Figures, inputs: Inputs) -> Portfolio:
+    rules = rules_of(figures)
+    known, terms = debtors(facts, inputs, figures)
+    classified = {
+        client: classify(debtor, facts.business_date, rules) for client, debtor in known.items()
+    }
+    return Portfolio(known, terms, classified)

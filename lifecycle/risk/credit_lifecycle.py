@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lifecycle.risk.classification import DISBURSED, DUE, MADE, MISSED, SETTLED
+from lifecycle.risk.facility_log import DISBURSED, DUE, MADE, MISSED, SETTLED
 
 if TYPE_CHECKING:
     from lifecycle.clients.attribute import Figures

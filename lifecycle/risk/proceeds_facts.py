@@ -13,9 +13,9 @@ from ibis import _
 
 from lifecycle.clients.attribute import Figures, latest
 from lifecycle.clients.attributes.identity import LINKED, REGISTERED
+from lifecycle.clients.attributes.products import DISBURSED, SETTLED
 from lifecycle.clients.entries import OPENED, SNAPSHOT, all_booked
 from lifecycle.clients.facts import Facts
-from lifecycle.risk.classification import DISBURSED, SETTLED
 from lifecycle.risk.proceeds import Disbursement, Entry
 
 _LOAN = ("facility_id", "tranche_no")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 import pytest
 
 from lifecycle.adapters.lake import event_schema
@@ -27,6 +28,11 @@ class Catalogue:
 
     def table(self, event_type: str) -> ir.Table:
         return ibis.table(event_schema(event_type), event_type)
+
+    def run(self, expression: ir.Table) -> pa.Table:
+        for dialect in DIALECTS:
+            dialect.compile(expression)
+        return expression.schema().to_pyarrow().empty_table()
 
     def keep(self, expression: ir.Table) -> ir.Table:
         for dialect in DIALECTS:

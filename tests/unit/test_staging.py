@@ -189,6 +189,11 @@ GOOD: dict[str, list[Fact | Event]] = {
     ],
     "a whole allocation": [LENT, repaid(principal="400.00", interest="99.50", fees="0.50")],
     "instalments": [LENT, due(1, DAY), due(2, LATER)],
+    "an instalment that a new schedule lets fall away": [
+        LENT,
+        due(1, DAY),
+        msgspec.structs.replace(due(2, LATER, "0"), schedule_version=2),
+    ],
     "an instalment on the day of the grant": [LENT, due(1, BEFORE), posted(), opened()],
     "a consent": consent(at(DAY, 9), at(DAY, 9)),
     "a birth on the day": [registered(DAY)],

@@ -21,12 +21,13 @@ from lifecycle.clients.attributes.income import income_observed_monthly
 from lifecycle.clients.attributes.products import DISBURSED, SETTLED
 from lifecycle.clients.entries import all_booked
 from lifecycle.clients.facts import Facts
-from lifecycle.risk.classification import DUE, MADE, facilities
+from lifecycle.risk.classification import facilities
+from lifecycle.risk.facility_log import DUE, repayments
+from lifecycle.risk.triggers import TIERS
 
 UTILISATION = "bank.credit.utilisation_snapshot.v1"
 INQUIRY = "bank.credit.bureau_inquiry.v1"
 REPORT = "bank.credit.bureau_report_received.v1"
-TIERS = ("PASS", "SPECIAL_MENTION", "SUBSTANDARD", "DOUBTFUL", "LOSS")
 
 
 @attribute("currency", ages="balances", decimals=2)
@@ -168,7 +169,7 @@ def _lateness(facts: Facts) -> ir.Table:
     """(client, event_id, time, paid_on, days) of each instalment that fell due: money pays the oldest
     first, so an instalment is paid when the running sum of payments reaches that of instalments."""
     due = facts.table(DUE).filter(_.due_date <= facts.business_date)
-    made = facts.table(MADE)
+    made = repayments(facts)
     owed = due.mutate(
         running=due.total
         .cast("float64")
@@ -178,7 +179,7 @@ def _lateness(facts: Facts) -> ir.Table:
     paid = made.select(
         facility="facility_id",
         paid_on="business_date",
-        paid=made.amount
+        paid=made.pays
         .cast("float64")
         .sum()
         .over(_running(made.facility_id, [made.business_date, made.time, made.event_id])),
