@@ -140,9 +140,9 @@ def _bank(clients: int, days: int, note: Note) -> Iterator[Bank]:
 
 
 def complete(bank: Bank) -> None:
-    """Put a table without rows beside the lake for every type of events that the script reads and the
-    lake lacks. Raises UsageError when the lake has facts the script does not read."""
-    there = {path.name for path in bank.lake.iterdir()}
+    """Put a table without rows beside the lake for every type of events that the script reads and of
+    which the lake has no files. Raises UsageError when the lake has facts the script does not read."""
+    there = {path.parent.name for path in bank.lake.glob("*/*.parquet")}
     if unread := there - READ:
         raise UsageError(
             f"benchmarks/bulk.sql does not read {', '.join(sorted(unread))}: it would give other rows "

@@ -1,10 +1,10 @@
 """The script that the bulk benchmark measures against gives the rows of the product: on the bank it is
-measured with, and on a simulated one, which has what that bank lacks (reversals, own transfers, closed
-accounts, overdrafts, currencies)."""
+measured with, on a simulated one, and on the cases that are worked by hand for each attribute."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from lifecycle.adapters.lake import Lake
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.errors import UsageError
+from lifecycle.events import Outgoing
 from lifecycle.sources.simulator import SimulatorSource
 from tests.lakes import ZONE, lake_of, profile_of
+from tests.unit.attributes.bank import AS_OF
+from tests.unit.attributes.test_values import BANK
 
-FIRST_DAY = bulk_bank.FIRST_DAY
 COLUMNS = ("value", "null_reason", "sources", "source_time", "unit", "purpose", "confidence")
 UNKNOWN = {
     "application_income_declared",
@@ -38,30 +40,48 @@ Rows = dict[tuple[str, str], tuple[Any, ...]]
 
 
 def day(days: int) -> dt.date:
-    return FIRST_DAY + dt.timedelta(days=days - 1)
+    return bulk_bank.FIRST_DAY + dt.timedelta(days=days - 1)
+
+
+def of_facts(folder: Path, facts: Iterable[Outgoing], last_day: dt.date) -> bulk.Bank:
+    """A bank of the facts that the script reads."""
+    lake_of(folder / "lake", (fact for fact in facts if fact.type in bulk.READ))
+    bank = bulk.Bank(folder, last_day, 0)
+    bulk.complete(bank)
+    return bank
+
+
+def measured(folder: Path) -> bulk.Bank:
+    postings = bulk_bank.make(folder / "lake", clients=60, days=70, note=lambda text: None)
+    bank = bulk.Bank(folder, day(70), postings)
+    bulk.complete(bank)
+    return bank
+
+
+def simulated(folder: Path) -> bulk.Bank:
+    bank = SimulatorSource(
+        seed=3, clients=50, first_day=bulk_bank.FIRST_DAY, days=400, timezone=ZONE
+    )
+    return of_facts(folder, bank.events(None, None), day(400))
+
+
+def worked_by_hand(folder: Path) -> bulk.Bank:
+    return of_facts(folder, BANK.facts, AS_OF)
+
+
+BANKS = (measured, simulated, worked_by_hand)
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> bulk.Bank:
-    """The benchmark's own bank."""
-    folder = tmp_path_factory.mktemp("plain")
-    postings = bulk_bank.make(folder / "lake", clients=60, days=100, note=lambda text: None)
-    return bulk.Bank(folder, day(100), postings)
-
-
-@pytest.fixture(scope="module")
-def lively(tmp_path_factory: pytest.TempPathFactory) -> bulk.Bank:
-    """A simulated bank, of which the script reads what it knows."""
-    folder = tmp_path_factory.mktemp("lively")
-    events = SimulatorSource(seed=3, clients=80, first_day=FIRST_DAY, days=400, timezone=ZONE)
-    lake_of(folder / "lake", (e for e in events.events(None, None) if e.type in bulk.READ))
-    return bulk.Bank(folder, day(400), 0)
-
-
-@pytest.fixture(scope="module")
-def both(plain: bulk.Bank, lively: bulk.Bank, rule_set: RuleSet) -> list[tuple[Rows, Rows]]:
-    """(product's rows, script's rows) of both banks."""
-    return [(by_product(bank, rule_set), by_script(bank, rule_set)) for bank in (plain, lively)]
+def both(
+    tmp_path_factory: pytest.TempPathFactory, rule_set: RuleSet
+) -> dict[str, tuple[Rows, Rows]]:
+    """Bank -> (the product's rows, the script's rows)."""
+    banks = {made.__name__: made(tmp_path_factory.mktemp(made.__name__)) for made in BANKS}
+    return {
+        name: (by_product(bank, rule_set), by_script(bank, rule_set))
+        for name, bank in banks.items()
+    }
 
 
 def by_product(bank: bulk.Bank, rules: RuleSet) -> Rows:
@@ -69,7 +89,6 @@ def by_product(bank: bulk.Bank, rules: RuleSet) -> Rows:
 
 
 def by_script(bank: bulk.Bank, rules: RuleSet) -> Rows:
-    bulk.complete(bank)
     with duckdb.connect() as connection:
         return keyed(bulk.sql_rows(connection, bank, rules.parameters, ZONE).read_all())
 
@@ -83,9 +102,9 @@ def keyed(rows: pa.Table) -> Rows:
     return found
 
 
-@pytest.mark.parametrize("bank", [0, 1], ids=["plain", "lively"])
+@pytest.mark.parametrize("bank", [made.__name__ for made in BANKS])
 def test_the_script_gives_every_row_of_the_product(
-    bank: int, both: list[tuple[Rows, Rows]]
+    bank: str, both: dict[str, tuple[Rows, Rows]]
 ) -> None:
     product, script = both[bank]
     assert product.keys() == script.keys()
@@ -98,17 +117,19 @@ def test_the_script_gives_every_row_of_the_product(
     assert different == []
 
 
-def test_every_attribute_that_the_script_computes_has_values_in_the_banks(
-    both: list[tuple[Rows, Rows]],
+def test_every_attribute_that_the_script_computes_has_a_value_in_a_bank(
+    both: dict[str, tuple[Rows, Rows]],
 ) -> None:
-    valued = {name for rows, _ in both for (_, name), (value, *_) in rows.items() if value}
-    assert valued == ATTRIBUTES.keys() - UNKNOWN
+    rows = [item for product, _ in both.values() for item in product.items()]
+    assert {name for (_, name), (value, *_) in rows if value} == ATTRIBUTES.keys() - UNKNOWN
 
 
 def test_facts_the_script_does_not_read_are_refused(tmp_path: Path) -> None:
-    app.append_table_to_lake(tmp_path / "lake", "bank.need.declared.v1", pa.table({}))
+    app.append_table_to_lake(
+        tmp_path / "lake", "bank.need.declared.v1", pa.table({"client": ["C1"]})
+    )
     with pytest.raises(UsageError, match=r"does not read bank\.need\.declared\.v1"):
-        bulk.complete(bulk.Bank(tmp_path, FIRST_DAY, 0))
+        bulk.complete(bulk.Bank(tmp_path, day(1), 0))
 
 
 def test_without_spark_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
