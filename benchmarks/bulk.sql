@@ -75,7 +75,8 @@ left join consents using (client_id);
 
 create macro booked() as table
     select *, credit_debit_indicator = 'CRDT' as credit,
-        coalesce(counterparty.name_hash, counterparty.account_hash) as partner
+        coalesce(counterparty.name_hash, counterparty.account_hash) as partner,
+        coalesce(merchant_details.merchant_category_code, mcc) as category
     from facts('bank.account.transaction_posted.v1') posted
     anti join facts('bank.account.transaction_reversed.v1') reversed
         on reversed.account_id = posted.account_id and reversed.original_transaction_id = posted.transaction_id
@@ -113,13 +114,12 @@ select client, fact(time, event_id) as fact, business_date, credit, amount, amou
     coalesce(case when purpose in $income_purposes then purpose end, partner) as payer,
     coalesce(purpose in $payroll_purposes, false) as wage,
     coalesce(purpose in $tax_purposes, false) as tax,
-    coalesce(merchant_details.merchant_category_code, mcc) as category,
-    coalesce(purpose in $essential_purposes, false)
-        or coalesce(category in $essential_categories, false) as essential,
+    coalesce(purpose in $essential_purposes or category in $essential_categories, false) as essential,
+    coalesce(category in $tuition_categories, false) as tuition,
     coalesce(client_type = 'CORPORATE', false) as company
-from customer_entries() e left join clients on client_id = client
+from customer_entries() left join clients on client_id = client
 where business_date >= least(
-    date '$month_end' - interval 1 year,
+    (date '$month_end' - interval 1 year)::date,
     date '$day' - greatest($cash_days, $tuition_days, $concentration_days) + 1);
 
 -- Flows --------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ with means as (
         in_12 / m_stable as mean_stable
     from clients left join flows on client = client_id where months > 0
 )
-select client_id, net_6 as net,
+select client_id, net_6 as _net,
     counted(cents(in_1), credits_1, '0.00', first) as inflow_monthly_1m,
     counted(cents(in_3 / m3), credits_3, '0.00', first) as inflow_monthly,
     counted(cents(in_6 / m6), credits_6, '0.00', first) as inflow_monthly_6m,
@@ -215,6 +215,8 @@ select client_id, net_6 as net,
         then found((tax_months = $regular_months)::int, taxes) end as tax_payment_regular
 from means;
 
+drop table flows;
+
 -- Inflows that recur: one payer or purpose, often, at a steady amount and day.
 create temp table incomes as
 with credits as (
@@ -233,7 +235,7 @@ with credits as (
         list_sort(flatten(list(ids)))[:20] as sources, make_timestamptz(-min(age)) as source_time
     from by_month group by all
 )
-select client_id, income,
+select client_id, income as _income,
     {value: cents(income), sources: sources, source_time: source_time} as income_observed_monthly,
     {value: months::varchar, sources: sources, source_time: source_time} as income_months
 from recurring;
@@ -265,16 +267,16 @@ from job left join recent using (client);
 
 create temp table window_attributes as
 select client as client_id,
-    list_sort(list(fact) filter (credit)) as credits, list_sort(list(fact)) as everything,
+    list_sort(list(fact) filter (credit)) as _credits, list_sort(list(fact)) as _all,
     found(shares(coalesce(sum(amount) filter (credit and is_cash), 0)::double
-        / sum(amount) filter (credit)::double), credits) as cash_share,
-    found(shares(coalesce(sum(number) filter (is_cross_border), 0) / sum(number)), everything) as cross_border_share
+        / sum(amount) filter (credit)::double), _credits) as cash_share,
+    found(shares(coalesce(sum(number) filter (is_cross_border), 0) / sum(number)), _all) as cross_border_share
 from entries where business_date > date '$day' - $cash_days and amount > 0
 group by all;
 
 create temp table tuition as
 select client as client_id, list_sort(list(fact)) as paid_tuition
-from entries where business_date > date '$day' - $tuition_days and not credit and category in $tuition_categories
+from entries where business_date > date '$day' - $tuition_days and not credit and tuition
 group by all;
 
 create temp table exposed as
@@ -306,6 +308,8 @@ with around as (
 select client as client_id, any_value(found) filter (credit) as customer_concentration,
     any_value(found) filter (not credit) as supplier_concentration
 from sourced group by all;
+
+drop table entries;
 
 -- Balances -----------------------------------------------------------------------------------------
 
@@ -386,7 +390,7 @@ with means as (
         arg_min({balance: balance, fact: fact(time, event_id)}, (balance, fact(time, event_id))) as lowest
     from spans where until > start group by all
 )
-select client as client_id, mean, facts,
+select client as client_id, mean as _mean, facts as _spans,
     case when variance > 0 and sloped.n >= $trend_days_least
         then found(shares(covariance / variance * $balance_days), facts) end as aum_trend,
     found(cents(lowest.balance), [lowest.fact]) as min_balance_90d,
@@ -440,6 +444,8 @@ select client as client_id,
     case when chain is not null then found(cents(chain.gap), [chain.fact]) end as balance_chain_gap,
     case when closing is not null then found(cents(closing.gap), [closing.fact]) end as balance_snapshot_gap
 from chains full join closings using (client);
+
+drop table told;
 
 -- Products -----------------------------------------------------------------------------------------
 
@@ -495,7 +501,7 @@ with instalments as (
     select client as client_id, sum(total)::double as instalments, list_sort(list(fact)) as payments
     from instalments group by all
 )
-select client_id, registration, coalesce(instalments, 0) as owed_monthly,
+select client_id, registration, coalesce(instalments, 0) as _instalments,
     counted(cents(outstanding), facts, '0.00', registration) as exposures,
     case when dpd is not null then found(dpd, facts) end as days_past_due,
     case when dpd is not null then found(stage, facts) end as stage,
@@ -575,7 +581,7 @@ with parts as (
         list_sort(list(fact) filter (amount > 0)) as owned
     from parts group by all
 )
-select client_id, held, deposits, found(deposits, deposited) as deposited,
+select client_id, held as _held, deposits as _deposits, found(deposits, deposited) as _deposited,
     found(cents(aum), facts) as aum,
     case when owned is not null then found(weights, owned) end as asset_class_weights,
     case when owned is not null then found(shares(hhi), owned) end as hhi,
@@ -665,20 +671,20 @@ with tenures as (
         case when device_hash is not null then count(*) over (partition by device_hash) - 1 end) as others
     from clients
 )
-select clients.client_id, [registration] as registered,
+select clients.client_id, [registration] as _own,
     case when born is not null then found(
         year(date '$day') - year(born) - (strftime(born, '%m%d') > strftime(date '$day', '%m%d'))::int,
-        registered) end as age,
+        _own) end as age,
     case when days is not null then found(days, facts) end as tenure_days,
-    case when industry_code is not null then found(industry_code, registered) end as industry_code,
+    case when industry_code is not null then found(industry_code, _own) end as industry_code,
     case when ($industry_outlook)[industry_code[1]] is not null
-        then found(($industry_outlook)[industry_code[1]], registered) end as industry_outlook,
+        then found(($industry_outlook)[industry_code[1]], _own) end as industry_outlook,
     case when review is not null then found(kyc_level, [review]) end as kyc_level,
     case when review is not null then found(next_review_date, [review]) end as kyc_next_review,
-    case when id_expiry is not null then found(id_expiry, registered) end as id_expiry,
-    case when id_check is not null then found(id_check, registered) end as id_check,
-    case when rm_id is not null then found(rm_id, registered) end as relationship_manager,
-    case when others is not null then found(others, registered) end as shared_contact_clients
+    case when id_expiry is not null then found(id_expiry, _own) end as id_expiry,
+    case when id_check is not null then found(id_check, _own) end as id_check,
+    case when rm_id is not null then found(rm_id, _own) end as relationship_manager,
+    case when others is not null then found(others, _own) end as shared_contact_clients
 from clients left join tenures on tenures.client = client_id
 left join reviewed on reviewed.client = client_id
 left join shared using (client_id);
@@ -703,7 +709,7 @@ with said as (
         arg_max({value: dependants, fact: fact}, arrival) as dependants
     from said group by all
 )
-select client as client_id, income.value as declared,
+select client as client_id, income.value as _declared,
     case when income is not null then found(cents(income.value), [income.fact]) end as income_declared_monthly,
     case when pension is not null then found(cents(pension.value), [pension.fact]) end as pension_estimated_monthly,
     case when household is not null then found(units(household.value), [household.fact]) end as household_size,
@@ -826,13 +832,13 @@ from last group by all having count(distinct sign) = 2;
 create temp table mixed_attributes as
 with unknown as (select null::struct(value varchar, sources varchar[], source_time timestamptz) as nothing)
 select client_id,
-    case when income / declared is not null and declared > 0 then combined(
-        shares(income / declared), income_observed_monthly, income_declared_monthly) end as income_gap_ratio,
-    case when income > 0 then combined(
-        shares(owed_monthly / income), instalments_monthly, income_observed_monthly) end as dsti,
-    case when mean is not null then found(cents(mean + coalesce(held, 0)), day_attributes.facts) end as aum_90d,
-    case when deposits is not null and net is not null then combined(
-        cents(deposits + 3 * net), deposited, net_cashflow_6m) end as cash_gap_forecast_90d,
+    case when _declared > 0 and _income is not null then combined(
+        shares(_income / _declared), income_observed_monthly, income_declared_monthly) end as income_gap_ratio,
+    case when _income > 0 then combined(
+        shares(_instalments / _income), instalments_monthly, income_observed_monthly) end as dsti,
+    case when _mean is not null then found(cents(_mean + coalesce(_held, 0)), _spans) end as aum_90d,
+    case when _deposits is not null and _net is not null then combined(
+        cents(_deposits + 3 * _net), _deposited, net_cashflow_6m) end as cash_gap_forecast_90d,
     {
         value: exposures.value, sources: list_sort(exposures.sources), source_time: exposures.source_time
     } as group_exposure,
@@ -843,42 +849,39 @@ left join incomes using (client_id) left join declarations using (client_id)
 left join loan_attributes using (client_id) left join day_attributes using (client_id)
 left join asset_attributes using (client_id) left join flow_attributes using (client_id);
 
+-- Columns that begin with _ are steps to attributes, and none themselves.
+create macro rows_of(part) as table
+    select client_id, client_type, profile, sensitive, name, found
+    from (
+        from (select client_id, client_type, profile, sensitive from clients)
+        left join query_table(part) using (client_id)
+    ) unpivot include nulls (found for name in (columns(
+        lambda c: c[1] <> '_' and c not in ('client_id', 'client_type', 'profile', 'sensitive'))));
+
 create view profile as
+with found as (
+    from rows_of('identities') union all from rows_of('declarations')
+    union all from rows_of('incomes') union all from rows_of('salary_attributes')
+    union all from rows_of('flow_attributes') union all from rows_of('window_attributes')
+    union all from rows_of('exposed') union all from rows_of('partner_attributes')
+    union all from rows_of('day_attributes') union all from rows_of('gone')
+    union all from rows_of('gaps') union all from rows_of('loan_attributes')
+    union all from rows_of('late') union all from rows_of('proceeds')
+    union all from rows_of('loan_purposes') union all from rows_of('asset_attributes')
+    union all from rows_of('product_attributes') union all from rows_of('persons')
+    union all from rows_of('invested') union all from rows_of('contact_attributes')
+    union all from rows_of('statement_attributes') union all from rows_of('statement_balances')
+    union all from rows_of('mixed_attributes')
+), judged as (
+    select *, case
+        when not case client_type when 'INDIVIDUAL' then persons else companies end then 'NOT_APPLICABLE'
+        when needs_profile and not profile or needs_sensitive and not sensitive then 'NOT_CONSENTED'
+    end as hindrance
+    from found join catalogue using (name)
+)
 select client_id, name, case when hindrance is null then found.value end as value, unit, purpose,
     case when value is null then 0.0 else confidence end::double as confidence,
     case when value is null then coalesce(hindrance, 'UNKNOWN') end as null_reason,
     case when hindrance is null then found.sources end as sources,
     case when hindrance is null then found.source_time end as source_time
-from (
-    select *,
-        case when not case client_type when 'INDIVIDUAL' then persons else companies end then 'NOT_APPLICABLE'
-            when needs_profile and not profile or needs_sensitive and not sensitive then 'NOT_CONSENTED' end as hindrance
-    from (
-        from (
-            select client_id, client_type, profile, sensitive,
-                i.* exclude (client_id, registered), d.* exclude (client_id, declared),
-                o.* exclude (client_id, income), s.* exclude (client_id), f.* exclude (client_id, net),
-                w.* exclude (client_id, credits, everything), e.* exclude (client_id), p.* exclude (client_id),
-                b.* exclude (client_id, mean, facts), z.* exclude (client_id), g.* exclude (client_id),
-                l.* exclude (client_id, registration, owed_monthly), m.* exclude (client_id), x.* exclude (client_id),
-                y.* exclude (client_id), a.* exclude (client_id, held, deposits, deposited), h.* exclude (client_id),
-                t.* exclude (client_id), v.* exclude (client_id), c.* exclude (client_id),
-                st.* exclude (client_id), sb.* exclude (client_id), mx.* exclude (client_id)
-            from clients
-            left join identities i using (client_id) left join declarations d using (client_id)
-            left join incomes o using (client_id) left join salary_attributes s using (client_id)
-            left join flow_attributes f using (client_id) left join window_attributes w using (client_id)
-            left join exposed e using (client_id) left join partner_attributes p using (client_id)
-            left join day_attributes b using (client_id) left join gone z using (client_id)
-            left join gaps g using (client_id) left join loan_attributes l using (client_id)
-            left join late m using (client_id) left join proceeds x using (client_id)
-            left join loan_purposes y using (client_id) left join asset_attributes a using (client_id)
-            left join product_attributes h using (client_id) left join persons t using (client_id)
-            left join invested v using (client_id) left join contact_attributes c using (client_id)
-            left join statement_attributes st using (client_id) left join statement_balances sb using (client_id)
-            left join mixed_attributes mx using (client_id)
-        ) unpivot include nulls (
-            found for name in (columns(* exclude (client_id, client_type, profile, sensitive)))
-        )
-    ) join catalogue using (name)
-);
+from judged;
