@@ -309,8 +309,16 @@ def _interleaved(
 def _alone(contender: Contender, configured: Settings, bank: Bank) -> Cost:
     """One run in a process of its own, in a folder of its own."""
     context = multiprocessing.get_context("spawn")
-    with TemporaryDirectory(dir=bank.folder) as name, ProcessPoolExecutor(1, context) as pool:
+    with (
+        TemporaryDirectory(dir=bank.folder, prefix="run-") as name,
+        ProcessPoolExecutor(1, context, initializer=_be_silent) as pool,
+    ):
         return pool.submit(contender, configured, bank, Path(name)).result()
+
+
+def _be_silent() -> None:
+    """DuckDB takes a process of a pool for a person's, and would draw its progress into the report."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _summed(costs: Sequence[Cost]) -> dict[str, Any]:
