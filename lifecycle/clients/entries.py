@@ -47,19 +47,27 @@ def customer_entries_among(posted: ir.Table, facts: Facts, figures: Figures) -> 
 
 def _of_customers(entries: ir.Table, facts: Facts, figures: Figures) -> ir.Table:
     apart = int(figures["own_transfer_days"].value)
-    return _without_own_transfers(entries.filter(_.initiator != "BANK"), facts, apart)
+    own = entries.filter(_.initiator != "BANK")
+    return _without_own_transfers(own, own, facts, apart)
 
 
 def income_entries(facts: Facts, figures: Figures) -> ir.Table:
     """Entries of all times that say they are salary or pension, own transfers left out. There are few,
     so that reading them from the whole log costs little."""
     purposes = list(figures["income_purposes"].value)
-    return facts.once(
-        "income_entries",
-        lambda: customer_entries_among(
-            facts.table(POSTED).filter(_.purpose.isin(purposes)), facts, figures
-        ),
-    )
+    apart = int(figures["own_transfer_days"].value)
+
+    def found() -> ir.Table:
+        posted = facts.table(POSTED)
+        # The opposite of what is called a salary need not be called one.
+        of_several = posted.semi_join(_several_accounts(facts), "client")
+        among = facts.once("entries_of_several", lambda: _booked(of_several, facts))
+        paid = _booked(posted.filter(_.purpose.isin(purposes)), facts)
+        return _without_own_transfers(
+            paid.filter(_.initiator != "BANK"), among.filter(_.initiator != "BANK"), facts, apart
+        )
+
+    return facts.once("income_entries", found)
 
 
 def booked(facts: Facts, figures: Figures) -> ir.Table:
@@ -247,22 +255,29 @@ def closing_snapshots(snapshots: ir.Table, facts: Facts, days: int) -> ir.Table:
     return within.select(wanted).union(carried.select(wanted))
 
 
-def _without_own_transfers(entries: ir.Table, facts: Facts, days: int) -> ir.Table:
+def _several_accounts(facts: Facts) -> ir.Table:
+    """(client) of who has more than one account: only they can move money between them."""
+    return facts.once(
+        "several_accounts",
+        lambda: (
+            facts
+            .table(OPENED)
+            .group_by(client="client")
+            .having(_.account_id.nunique() > 1)
+            .agg(accounts=_.account_id.nunique())
+        ),
+    )
+
+
+def _without_own_transfers(entries: ir.Table, among: ir.Table, facts: Facts, days: int) -> ir.Table:
     """Leaves out entries to an account the source calls the client's own, and entries of which
-    another account of the client has the opposite, so called or not: same amount, within `days`, and
-    not cash."""
+    another account of the client has the opposite `among` some, so called or not: same amount, within
+    `days`, and not cash."""
     named = entries.partner_type == "OWN"
     others = entries.filter(~named.fill_null(False))
-    # Only who has two accounts can move money between them: the join stays small.
-    several = (
-        facts
-        .table(OPENED)
-        .group_by(client="client")
-        .having(_.account_id.nunique() > 1)
-        .agg(accounts=_.account_id.nunique())
-    )
+    several = _several_accounts(facts)
     moved = others.filter(~others.is_cash).semi_join(several, "client")
-    other = entries.filter(~entries.is_cash).semi_join(several, "client").view()
+    other = among.filter(~among.is_cash).semi_join(several, "client").view()
     apart = moved.business_date.delta(other.business_date, unit="day")
     opposite = moved.semi_join(
         other,

@@ -246,6 +246,50 @@ def attrition(
     out.print(attrition_page.tables(result), highlight=False, markup=False)
 
 
+@group.command()
+def bulk(
+    clients: Annotated[int, typer.Option(min=10, help="Clients of the bank.")] = 100_000,
+    days: Annotated[
+        int, typer.Option(min=60, help="Days of its life, fifty postings a year.")
+    ] = 730,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median counts.")] = 3,
+    spark: Annotated[
+        bool, typer.Option("--spark", help="Spark beside DuckDB, for a million postings.")
+    ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Instead: a history of one year against five.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The bulk half of a night, against the same attributes in SQL written by hand."""
+    from benchmarks import bulk as measurement
+
+    configured = settings.load()
+    if history:
+        result = measurement.history(configured, clients=clients, rounds=rounds, note=err.print)
+    else:
+        result = measurement.measure(
+            configured, clients=clients, days=days, rounds=rounds, spark=spark, note=err.print
+        )
+    if as_json:
+        return print_json(result)
+    for part in (result, result.get("engines")):
+        if part:
+            out.print(_costs(part["runs"]))
+    _report({k: v for k, v in result.items() if k not in ("runs", "engines")}, as_json)
+
+
+def _costs(runs: dict[str, Any]) -> Table:
+    """One row a run; a ratio is that of seconds to the first one."""
+    table = Table("", "seconds", "ratio", "CPU s", "peak MB", "rounds", "parts")
+    for name, row in runs.items():
+        cells = (row["seconds"], f"{row['ratio']:.2f}", row["cpu_seconds"], row["peak_rss_mb"])
+        rounds = ", ".join(map(str, row["rounds"]))
+        parts = ", ".join(f"{part} {seconds}" for part, seconds in row["parts"].items())
+        table.add_row(name, *map(str, cells), rounds, parts)
+    return table
+
+
 def _report(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return print_json(result)
