@@ -140,6 +140,19 @@ def _bank(clients: int, days: int, note: Note) -> Iterator[Bank]:
         yield bank
 
 
+NOT_COMPARED = {
+    "exposures",
+    "days_past_due",
+    "stage",
+    "five_tier",
+    "group_exposure",
+    "altman_z1",
+    "beneish_m",
+}
+"""Attributes of which the script has an older definition or none: the classification is a fold of each debtor
+and no SQL; the indexes of Beneish are cut off over all companies of a night."""
+
+
 def complete(bank: Bank) -> None:
     """Put a table without rows beside the lake for every type of events that the script reads and of
     which the lake has no files. Raises UsageError when the lake has facts the script does not read."""

@@ -478,7 +478,7 @@ with drawn as (
     select facility_id, arg_min({day: due_date, event_id: event_id, time: time},
         (due_date, instalment_no, event_id)) as oldest
     from due left join paid using (facility_id)
-    where running > coalesce(paid, 0) + $dpd_materiality group by all
+    where running > coalesce(paid, 0) + 0 group by all
 )
 select facility_id, client_id, lent - coalesce(paid, 0) as outstanding,
     greatest(coalesce(date '$day' - oldest.day, 0), 0) as dpd,

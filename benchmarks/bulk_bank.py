@@ -162,6 +162,7 @@ _LINES = {
     "retained_earnings": 7,
     "equity": 13,
 }
+_PAID = "{'principal': '1000', 'interest': '100', 'penalty': '0', 'fees': '0'}"
 _STATEMENT = (
     "{"
     + ", ".join(
@@ -229,7 +230,8 @@ def _once(
              where {loans}) order by n, m""",
         "bank.credit.repayment_made.v1": f"""
             select {common("v", "n || '-' || m", "day", f"{wide} + m", hour=6)}, 'CNY' as currency,
-                   'F' || n as facility_id, 'V' || n || '-' || m as payment_id, 1100 as amount from
+                   'F' || n as facility_id, 'V' || n || '-' || m as payment_id, 1100 as amount,
+                   {_PAID} as allocation from
             (select *, ({first} + to_months(m::int))::date as day from clients, range(1, {months}) as t(m)
              where {loans} and not (n % 200 = 3 and m > {months} - 4)) order by n, m""",
         "bank.client.financial_statement_filed.v1": f"""

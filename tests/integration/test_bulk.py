@@ -107,6 +107,10 @@ def test_the_script_gives_every_row_of_the_product(
     bank: str, both: dict[str, tuple[Rows, Rows]]
 ) -> None:
     product, script = both[bank]
+    product, script = (
+        {key: row for key, row in rows.items() if key[1] not in bulk.NOT_COMPARED}
+        for rows in (product, script)
+    )
     assert product.keys() == script.keys()
     different = [
         (key, column, one, other)
