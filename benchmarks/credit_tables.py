@@ -74,7 +74,9 @@ def cards(rows: int = 30_000, seed: int = 2) -> CreditTable:
     draw = np.random.default_rng(seed)
     strain = draw.normal(size=rows)
     limit = np.round(draw.lognormal(11.7 - 0.3 * strain, 0.8, rows) / 10_000).clip(1, 80) * 10_000
-    education = draw.choice(["graduate", "university", "high school", "other"], rows, p=[0.35, 0.47, 0.16, 0.02])
+    education = draw.choice(
+        ["graduate", "university", "high school", "other"], rows, p=[0.35, 0.47, 0.16, 0.02]
+    )
     marriage = draw.choice(["married", "single", "other"], rows, p=[0.455, 0.535, 0.01])
     age = np.clip(draw.gamma(9, 4, rows), 21, 75).round()
     status = [_months_late(draw, strain) for _ in range(6)]
@@ -120,7 +122,9 @@ def companies(rows: int = 10_000, seed: int = 3) -> CreditTable:
         + 0.8 * (profit < -0.5) * (debt > 0.5)
     )
     columns = {
-        f"ratio_{n:02}": _holes(draw, tails[:, n], draw.choice([0.002, 0.02, 0.05, 0.4], p=[0.5, 0.3, 0.15, 0.05]))
+        f"ratio_{n:02}": _holes(
+            draw, tails[:, n], draw.choice([0.002, 0.02, 0.05, 0.4], p=[0.5, 0.3, 0.15, 0.05])
+        )
         for n in range(64)
     }
     return _labelled(draw, columns, odds)

@@ -25,7 +25,11 @@ Note = Callable[[str], None]
 SEED = 7
 SHARE = 0.7
 TEST_FROM = dt.date(2025, 1, 1)
-GRID = {"max_leaf_nodes": [7, 15, 31], "min_samples_leaf": [20, 100], "l2_regularization": [0.0, 10.0]}
+GRID = {
+    "max_leaf_nodes": [7, 15, 31],
+    "min_samples_leaf": [20, 100],
+    "l2_regularization": [0.0, 10.0],
+}
 
 
 def measure(figures: Figures, note: Note, own: tuple[Path, str] | None = None) -> dict[str, Any]:
@@ -33,7 +37,9 @@ def measure(figures: Figures, note: Note, own: tuple[Path, str] | None = None) -
     the three made ones, or (file, target) of one's own."""
     found = {}
     for name, table, target, truth in _tables(own):
-        found[name] = _judged(table, target, truth, figures, lambda text, n=name: note(f"{n}: {text}"))
+        found[name] = _judged(
+            table, target, truth, figures, lambda text, n=name: note(f"{n}: {text}")
+        )
     return {"tables": found, "machine": machine_facts()}
 
 
@@ -100,9 +106,9 @@ def _reference(whole: Sample, test: Any) -> Floats:
     from sklearn.model_selection import GridSearchCV
     from threadpoolctl import threadpool_limits
 
-    values = np.column_stack(
-        [np.where(c.missing, np.nan, c.values.astype(float)) for c in whole.columns.values()]
-    )
+    values = np.column_stack([
+        np.where(c.missing, np.nan, c.values.astype(float)) for c in whole.columns.values()
+    ])
     categories = [c.kind == "category" for c in whole.columns.values()]
     model = HistGradientBoostingClassifier(
         learning_rate=0.05,

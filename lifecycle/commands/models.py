@@ -45,7 +45,9 @@ def train(
     ] = None,
     test_from: Annotated[
         str | None,
-        typer.Option(help="Rows from this day on (YYYY-MM-DD) are not fitted; they test the model."),
+        typer.Option(
+            help="Rows from this day on (YYYY-MM-DD) are not fitted; they test the model."
+        ),
     ] = None,
     prior: Annotated[
         float | None,
@@ -62,6 +64,7 @@ def train(
     from lifecycle.models import artefact, training
     from lifecycle.models.table import read
 
+    artefact.make(out_dir)
     task = training.Task(target, id, date, day(test_from), prior, challenger)
     with _progress("reading the table") as note:
         trained = training.train(read(table, (id,)), task, _figures(), note)

@@ -52,16 +52,19 @@ class Stored(msgspec.Struct, Generic[M], frozen=True, forbid_unknown_fields=True
 CHAMPION, CHALLENGER, TREES = "scorecard.json", "challenger.json", "challenger.txt"
 
 
-def save_champion(folder: Path, stored: Stored[Scorecard]) -> None:
-    """Write a scorecard; a challenger of an earlier training goes. Raises UsageError when the folder
-    cannot be written."""
+def make(folder: Path) -> None:
+    """Make a model folder before minutes go into the model. Raises UsageError when that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (CHALLENGER, TREES):
-            (folder / name).unlink(missing_ok=True)
-        _write(folder / CHAMPION, _json(stored))
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written ({error.strerror}).") from error
+        raise UsageError(f"{folder} cannot be made ({error.strerror}).") from error
+
+
+def save_champion(folder: Path, stored: Stored[Scorecard]) -> None:
+    """Write a scorecard; a challenger of an earlier training goes."""
+    for name in (CHALLENGER, TREES):
+        (folder / name).unlink(missing_ok=True)
+    _write(folder / CHAMPION, _json(stored))
 
 
 def save_challenger(folder: Path, stored: Stored[Challenger], trees: str) -> None:
@@ -87,8 +90,11 @@ def _json(stored: Any) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     beside = path.with_suffix(".part")
-    beside.write_bytes(content)
-    beside.replace(path)
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
 
 
 def _read(path: Path, hint: str = "") -> bytes:

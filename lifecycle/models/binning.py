@@ -14,7 +14,8 @@ from lifecycle.models.scorecard import Kind, Trend
 from lifecycle.models.table import Column, Sample
 
 Floats = npt.NDArray[np.float64]
-TURNING: tuple[Trend, ...] = ("peak", "valley")
+TURNING = ("peak", "valley")
+"""Names that optbinning has for a bad rate that turns; points turn the other way."""
 _REST = "\0rest"
 
 
@@ -38,16 +39,21 @@ class Binned:
         return len(self.cuts) + 1 if self.kind == "number" else len(self.groups)
 
     @property
-    def evidence(self) -> float:
-        """The IV less what as many bins have of it by chance: each bin but one adds 1/goods + 1/bads,
-        as twice the likelihood ratio of a column that says nothing is their chi-square."""
+    def chance(self) -> float:
+        """What a bin adds to the IV by chance: 1/goods + 1/bads, as the IV of a column that says nothing
+        is about a chi-square with a degree for each bin but one, times this."""
         bads = int(self.bads.sum())
-        goods = int(self.rows.sum()) - bads
-        return self.iv - (int((self.rows > 0).sum()) - 1) * (1 / goods + 1 / bads)
+        return 1 / bads + 1 / (int(self.rows.sum()) - bads)
+
+    @property
+    def evidence(self) -> float:
+        """The IV less what as many bins have of it by chance."""
+        return self.iv - (int((self.rows > 0).sum()) - 1) * self.chance
 
     def weights(self, column: Column) -> Floats:
         """The WOE of each value of a column like the one that was binned."""
-        return self.woe[places(column, self.cuts, self.groups)]
+        found: Floats = self.woe[places(column, self.cuts, self.groups)]
+        return found
 
 
 def binned(column: Column, bad: npt.NDArray[np.int8], figures: Binning) -> Binned:
@@ -56,14 +62,22 @@ def binned(column: Column, bad: npt.NDArray[np.int8], figures: Binning) -> Binne
         return _categories(column, bad, figures)
     known = ~column.missing
     values, own = column.values[known], bad[known]
-    fine = _splits(values, own, figures, len(bad), "auto_asc_desc")
-    one_way = _numbers(column, bad, fine, figures)
-    turned = [
-        _numbers(column, bad, _splits(values, own, figures, len(bad), f"{trend}_heuristic"), figures)
-        for trend in TURNING
-    ]
-    best = max(turned, key=lambda found: found.iv)
-    return best if best.iv > one_way.iv * figures.turning_gain else one_way
+
+    def going(trend: str) -> Binned:
+        return _numbers(column, bad, _splits(values, own, figures, len(bad), trend), figures)
+
+    one_way = going("auto_asc_desc")
+    # The heuristic knows fast whether a turn is worth it, and not quite where.
+    turned = {trend: going(f"{trend}_heuristic") for trend in TURNING}
+    best = max(TURNING, key=lambda trend: turned[trend].iv)
+    return going(best) if _worth_a_turn(turned[best], one_way, figures) else one_way
+
+
+def _worth_a_turn(turned: Binned, one_way: Binned, figures: Binning) -> bool:
+    """A turn has to add much to the IV, and more than chance would."""
+    gain = turned.iv - one_way.iv
+    enough = gain > one_way.iv * (figures.turning_gain - 1)
+    return enough and gain / turned.chance > figures.turning_evidence
 
 
 def all_binned(sample: Sample, figures: Binning) -> dict[str, Binned]:
@@ -112,7 +126,18 @@ def _numbers(
 ) -> Binned:
     values = np.unique(column.values[~column.missing])
     cuts = np.array([_short(values, split) for split in sorted(splits)])
-    return _counted(column, bad, cuts, (), figures.smoothing)
+    found = _counted(column, bad, cuts, (), figures.smoothing)
+    # Smoothing may part bins of one bad rate, against the trend.
+    while len(astray := _against_rates(found)):
+        found = _counted(column, bad, np.delete(found.cuts, astray[0]), (), figures.smoothing)
+    return found
+
+
+def _against_rates(found: Binned) -> npt.NDArray[np.intp]:
+    """Cuts across which the weight does not fall as the bad rate rises."""
+    rows, bads = found.rows[: found.bins], found.bads[: found.bins]
+    rates = np.divide(bads, rows, out=np.zeros(found.bins), where=rows > 0)
+    return np.flatnonzero(np.sign(np.diff(found.woe[: found.bins])) != -np.sign(np.diff(rates)))
 
 
 def _short(values: npt.NDArray[Any], split: float) -> float:

@@ -21,7 +21,7 @@ from lifecycle.errors import UsageError
 from lifecycle.models.binning import Binned, Floats
 from lifecycle.models.calibration import Calibration, logit
 from lifecycle.models.figures import Boosting, Figures, Ratings, Scale, Text
-from lifecycle.models.fitting import Note, calibrated, folds
+from lifecycle.models.fitting import Note, calibrated, folds, silent
 from lifecycle.models.scorecard import Kind
 from lifecycle.models.table import Column, Sample, column_of, conform
 from lifecycle.risk.credit_score import REASONS_MAX, Reason
@@ -89,7 +89,7 @@ def fit(
     bins: Mapping[str, Binned],
     figures: Figures,
     prior: float | None = None,
-    note: Note = str,
+    note: Note = silent,
 ) -> FittedChallenger:
     """Search leaves and rows per leaf in the champion's folds, then fit all rows."""
     import lightgbm
@@ -128,10 +128,8 @@ def _feature(name: str, sample: Sample, found: Binned, figures: Figures) -> Feat
     if column.kind == "category":
         counts = np.bincount(column.values[~column.missing], minlength=len(column.levels))
         least = figures.binning.rare_share * len(sample)
-        levels = tuple(
-            level for level, n in zip(column.levels, counts, strict=True) if n >= least
-        )
-    strong = found.iv >= figures.binning.iv and column.kind == "number"
+        levels = tuple(level for level, n in zip(column.levels, counts, strict=True) if n >= least)
+    strong = found.evidence >= figures.binning.iv and column.kind == "number"
     direction = _DIRECTIONS.get(found.trend, 0) if strong else 0
     return Feature(name, column.kind, levels, direction, figures.text(name))
 
@@ -223,7 +221,9 @@ def _booster(challenger: Challenger, trees: str) -> Any:
 def _values(challenger: Challenger, table: pa.Table) -> Floats:
     conformed = conform(table, {f.name: f.kind for f in challenger.features})
     columns = {f: column_of(conformed[f.name]) for f in challenger.features}
-    return np.column_stack([feature.values(column) for feature, column in columns.items() if column])
+    return np.column_stack([
+        feature.values(column) for feature, column in columns.items() if column
+    ])
 
 
 def _scored(challenger: Challenger, contributions: Floats) -> Scored:

@@ -61,7 +61,9 @@ class Binning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     smoothing: float
     """Added to goods and bads of a bin before its WOE."""
     turning_gain: float
-    """A trend may turn once where that multiplies the IV by this at least."""
+    """A trend may turn once where that multiplies the IV by this at least,"""
+    turning_evidence: float
+    """and adds this many times what a bin adds by chance."""
     iv: float
 
 

@@ -20,9 +20,14 @@ from lifecycle.models.scorecard import Bin, Characteristic, Scorecard
 from lifecycle.models.table import Sample
 
 Note = Callable[[str], None]
+"""Is told what is being done."""
 Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 DIGITS = 6
 """Digits of what is fitted: solvers agree on them on every machine."""
+
+
+def silent(_: str) -> None:
+    """Nobody waits."""
 
 
 class Line(NamedTuple):
@@ -48,7 +53,9 @@ class Fitted(NamedTuple):
     """Of every column, those that are not on the card too."""
 
 
-def fit(sample: Sample, figures: Figures, prior: float | None = None, note: Note = str) -> Fitted:
+def fit(
+    sample: Sample, figures: Figures, prior: float | None = None, note: Note = silent
+) -> Fitted:
     """Fit a scorecard to a sample. With `prior`, PDs are those of a population with that bad rate.
     Raises UsageError when there are too few bads, or nothing predicts them."""
     check_enough(sample, figures.fit)
@@ -159,11 +166,18 @@ def calibrated(
 def _card(
     line: Line, bins: Mapping[str, Binned], figures: Figures, calibration: Calibration
 ) -> Scorecard:
-    many = len(line.coefficients)
+    moving = {
+        name: coefficient
+        for name, coefficient in line.coefficients.items()
+        if coefficient * np.ptp(bins[name].woe) * figures.scale.factor >= 1
+    }
+    if not moving:
+        raise UsageError("No column moves a score by a point: there is nothing to make a card of.")
+    many = len(moving)
     base = (line.intercept * figures.scale.factor + figures.scale.offset) / many
     characteristics = tuple(
         _characteristic(name, coefficient, base, bins[name], figures)
-        for name, coefficient in line.coefficients.items()
+        for name, coefficient in moving.items()
     )
     return Scorecard(figures.scale, figures.ratings, calibration, line.intercept, characteristics)
 

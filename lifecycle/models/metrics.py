@@ -123,7 +123,7 @@ class Distribution(NamedTuple):
     edges: tuple[float, ...]
     shares: tuple[float, ...]
 
-    def count(self, scores: Floats) -> Floats:
+    def spread(self, scores: Floats) -> Floats:
         place = np.searchsorted(self.edges, scores, side="left")
         return np.bincount(place, minlength=len(self.shares)).astype(float)
 
@@ -132,7 +132,7 @@ def distribution(scores: Floats, bins: int = 10) -> Distribution:
     """Tenths of the scores; fewer where many are equal."""
     cuts = np.unique(np.quantile(scores, np.arange(1, bins) / bins, method="inverted_cdf"))
     edges = tuple(float(cut) for cut in cuts if cut < scores.max())
-    spread = Distribution(edges, (0.0,) * (len(edges) + 1)).count(scores)
+    spread = Distribution(edges, (0.0,) * (len(edges) + 1)).spread(scores)
     return Distribution(edges, tuple(float(share) for share in spread / spread.sum()))
 
 
@@ -168,7 +168,7 @@ def measured(
     intervals: dict[str, tuple[float, float] | None] = dict(_intervals(whole, figures))
     values["psi"], intervals["psi"] = None, None
     if scores is not None and development is not None:
-        now = development.count(scores)
+        now = development.spread(scores)
         values["psi"] = psi(development.shares, now)
         intervals["psi"] = _psi_interval(development, now, figures)
     return Measured(
@@ -202,7 +202,7 @@ def _coarse(whole: Counts) -> Counts:
     odds = np.round(np.log(whole.pd / (1 - whole.pd)), 3)
     levels, place = np.unique(odds, return_inverse=True)
     rows, bads = (np.bincount(place, weights=w) for w in (whole.rows, whole.bads))
-    return Counts(1 / (1 + np.exp(-levels)), rows, bads)
+    return Counts(1 / (1 + np.exp(-levels)), rows.astype(float), bads.astype(float))
 
 
 def _psi_interval(
@@ -244,16 +244,17 @@ def delong(pd: Floats, other: Floats, bad: npt.NDArray[np.int8]) -> Comparison:
     (Sun and Xu 2014): `other` less `pd`, with its 95 % interval and two-sided p."""
     aucs, of_bads, of_goods = zip(*(_components(x, bad) for x in (pd, other)), strict=True)
     covariance = np.cov(of_bads) / len(of_bads[0]) + np.cov(of_goods) / len(of_goods[0])
-    difference = aucs[1] - aucs[0]
+    auc, other_auc = aucs
+    difference = other_auc - auc
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     # Models that rank alike differ by nothing but the rounding of this sum.
     deviation = max(variance, 0.0) ** 0.5
     if deviation < 1e-12:
-        return Comparison(*aucs, difference, difference, difference, 1.0)
+        return Comparison(auc, other_auc, difference, difference, difference, 1.0)
     normal = NormalDist()
     p = 2 * (1 - normal.cdf(abs(difference) / deviation))
     reach = normal.inv_cdf(0.975) * deviation
-    return Comparison(*aucs, difference, difference - reach, difference + reach, p)
+    return Comparison(auc, other_auc, difference, difference - reach, difference + reach, p)
 
 
 def _components(pd: Floats, bad: npt.NDArray[np.int8]) -> tuple[float, Floats, Floats]:

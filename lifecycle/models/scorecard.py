@@ -176,7 +176,10 @@ class Scorecard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
                 )
         pointed = table.select(
             *keys,
-            **{f"points_{n}": c.points_of(table[c.name]) for n, c in enumerate(self.characteristics)},
+            **{
+                f"points_{n}": c.points_of(table[c.name])
+                for n, c in enumerate(self.characteristics)
+            },
         )
         points = [pointed[f"points_{n}"] for n in range(len(self.characteristics))]
         total = reduce(add, points).clip(self.scale.lowest, self.scale.highest)

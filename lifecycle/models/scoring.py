@@ -129,4 +129,3 @@ def write(lines: Iterable[Line], path: Path) -> None:
             writer.writerows(lines)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
-

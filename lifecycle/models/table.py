@@ -87,12 +87,15 @@ def read(path: Path, text: Sequence[str | None] = ()) -> pa.Table:
             table = _csv(path, text)
         else:
             raise UsageError(f"{path} is neither .csv nor .parquet: give it one of these endings.")
+        names = table.column_names
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
     except FileNotFoundError:
         raise UsageError(f"There is no file {path}.") from None
     except (OSError, pa.ArrowException) as error:
         problem = str(error).splitlines()[0].rstrip(".")
         raise UsageError(f"{path} cannot be read as {path.suffix}: {problem}.") from error
-    if twice := sorted({n for n in table.column_names if table.column_names.count(n) > 1}):
+    if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"{path} has several columns named {', '.join(twice)}: rename them.")
     if not table.num_rows:
         raise UsageError(f"{path} has no rows.")
@@ -103,7 +106,7 @@ def _csv(path: Path, text: Sequence[str | None]) -> pa.Table:
     size = path.stat().st_size
     if not size:
         raise UsageError(f"{path} is empty.")
-    return pc_csv.read_csv(
+    found = pc_csv.read_csv(
         path,
         # Types are guessed from the first block only: one block is the whole file.
         read_options=pc_csv.ReadOptions(block_size=min(size + 1, 2**31 - 1)),
@@ -114,6 +117,10 @@ def _csv(path: Path, text: Sequence[str | None]) -> pa.Table:
             column_types={name: pa.string() for name in text if name},
         ),
     )
+    # What is not UTF-8 comes as bytes.
+    if any(pa.types.is_binary(kind) for kind in found.schema.types):
+        raise UsageError(f"{path} is not UTF-8 text: save it as UTF-8.")
+    return found
 
 
 def sample(table: pa.Table, target: str, id: str | None = None, date: str | None = None) -> Sample:
@@ -127,7 +134,9 @@ def sample(table: pa.Table, target: str, id: str | None = None, date: str | None
     bad = outcome(known[target], target)
     ids = None if id is None else identities(known[id])
     if ids is not None and (again := len(ids) - len(set(ids))):
-        notes.append(f"{again:,} rows have an id that came before; rows of one id stay in one fold.")
+        notes.append(
+            f"{again:,} rows have an id that came before; rows of one id stay in one fold."
+        )
     own = [name for name in table.column_names if name not in {target, id, date}]
     columns = dict(_columns(known.select(own), bad, notes))
     if not columns:
@@ -211,6 +220,8 @@ def _columns(
             what = "is empty"
         elif len(np.unique(column.values[~column.missing])) < 2 and not column.missing.any():
             what = "has one value only"
+        elif _counts_rows(table[name]):
+            what = "counts the rows; name an id with --id"
         elif _copies(column, bad):
             what = "is the target under another name"
         else:
@@ -264,6 +275,14 @@ def _category(array: pa.ChunkedArray) -> Column:
     return Column("category", place[codes], tuple(levels[n] for n in order))
 
 
+def _counts_rows(array: pa.ChunkedArray) -> bool:
+    """Whether whole numbers are 0, 1, 2... or 1, 2, 3..., as what writes tables numbers their rows."""
+    if not pa.types.is_integer(array.type) or array.null_count:
+        return False
+    values = array.to_numpy()
+    return values[0] in {0, 1} and bool((np.diff(values) == 1).all())
+
+
 def _copies(column: Column, bad: npt.NDArray[np.int8]) -> bool:
     if column.missing.any() or len(values := np.unique(column.values)) != 2:
         return False
@@ -279,12 +298,10 @@ def conform(table: pa.Table, kinds: Mapping[str, Kind]) -> pa.Table:
             f"The model needs columns that are not there: {', '.join(lacking)}. Add them, empty where "
             "nothing is known."
         )
-    return pa.table(
-        {
-            name: _as_number(table[name], name) if kind == "number" else _as_text(table[name], name)
-            for name, kind in kinds.items()
-        }
-    )
+    return pa.table({
+        name: _as_number(table[name], name) if kind == "number" else _as_text(table[name], name)
+        for name, kind in kinds.items()
+    })
 
 
 def _as_number(array: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

@@ -20,7 +20,7 @@ from lifecycle.models.binning import Binned
 from lifecycle.models.calibration import logit
 from lifecycle.models.challenger import Challenger
 from lifecycle.models.figures import Figures, Leakage, Scale
-from lifecycle.models.fitting import Note
+from lifecycle.models.fitting import Note, silent
 from lifecycle.models.metrics import Floats
 from lifecycle.models.scorecard import Scorecard
 from lifecycle.models.scoring import by_scorecard
@@ -58,7 +58,7 @@ class Predicted(NamedTuple):
     scores: Floats
 
 
-def train(table: pa.Table, task: Task, figures: Figures, note: Note = str) -> Trained:
+def train(table: pa.Table, task: Task, figures: Figures, note: Note = silent) -> Trained:
     """Train a scorecard, and a challenger where one is asked for. Raises UsageError when the table or
     the task cannot be used."""
     _check(task)
@@ -70,7 +70,11 @@ def train(table: pa.Table, task: Task, figures: Figures, note: Note = str) -> Tr
     facts = _training(development, task)
     note("measuring the scorecard")
     judged = _judged(champion, parts, figures)
-    notes = (*development.notes, *_leaks(development, fitted.bins, figures.leakage))
+    notes = (
+        *development.notes,
+        *_rare(fitted.bins),
+        *_leaks(development, fitted.bins, figures.leakage),
+    )
     stored = _stored(card, card.version, champion, judged, facts, notes, figures.leakage)
     if not task.challenger:
         return Trained(stored, None, "", None)
@@ -143,7 +147,13 @@ def _judged(
     spread = metrics.distribution(predicted["development"].scores)
     return {
         name: metrics.document(
-            metrics.measured(own.pd, parts[name].bad, figures.validation, own.scores, spread)
+            metrics.measured(
+                own.pd,
+                parts[name].bad,
+                figures.validation,
+                own.scores,
+                spread if name == "test" else None,
+            )
         )
         if 0 < parts[name].bads < len(parts[name])
         else None
@@ -183,6 +193,12 @@ def _too_good(judged: Mapping[str, Any], leakage: Leakage) -> Iterator[str]:
 def _one_outcome(judged: Mapping[str, Any]) -> Iterator[str]:
     if "test" in judged and judged["test"] is None:
         yield "The test rows have one outcome only: there are no metrics of them."
+
+
+def _rare(bins: Mapping[str, Binned]) -> Iterator[str]:
+    for name, found in bins.items():
+        if found.kind == "category" and not any(found.groups):
+            yield f"Column {name} is text without a common value, and says nothing: is it a number or an id?"
 
 
 def _leaks(part: Sample, bins: Mapping[str, Binned], leakage: Leakage) -> Iterator[str]:
