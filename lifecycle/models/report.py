@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
 
 from lifecycle import plots
 from lifecycle.errors import UsageError
@@ -77,7 +76,6 @@ def _html(asked: Question, judged: Judged, figures: Figures, model: Stored[Any] 
         rank_order=_rank_order(judged, figures),
         cards=[_card(c) for c in card.characteristics] if card else [],
         images=images,
-        image=lambda name: Markup('<img alt="{}" src="{}">').format(name, images[name]),
         row_said=row_said,
         row_reasons=[(r.en, r.zh, r.points_lost) for r in row.reasons] if row else [],
     )

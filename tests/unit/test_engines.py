@@ -14,8 +14,10 @@ from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.attribute import rounded
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.facts import Facts
+from lifecycle.models.figures import figures_of
 from tests.lakes import ZONE
 from tests.products import DAY, PRODUCTS, Side
+from tests.unit.models.cards import card
 
 DIALECTS = (ibis.duckdb, ibis.pyspark)
 
@@ -49,6 +51,12 @@ def test_every_attribute_compiles(name: str, dialect, facts: Facts, rule_set: Ru
 def test_every_product_compiles(product: str, dialect, facts: Facts, rule_set: RuleSet) -> None:
     side = Side(Catalogue(), facts, {"C1": frozenset()}, rule_set)
     assert "SELECT" in dialect.compile(PRODUCTS[product].build(side))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_scorecard_compiles(dialect, rule_set: RuleSet) -> None:
+    rows = ibis.table({"n": "int64", "load": "float64", "home": "string", "age": "int32"}, "rows")
+    assert "SELECT" in dialect.compile(card(figures_of(rule_set.parameters)).score(rows, "n"))
 
 
 ROUNDED = [
