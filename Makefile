@@ -14,7 +14,7 @@ help: ## Show this help
 	.uv/bin/pip install --quiet uv
 
 install: $(filter .uv/bin/uv,$(UV)) ## Install everything, locked
-	$(UV) sync --frozen --all-groups --compile-bytecode --quiet
+	$(UV) sync --frozen --all-groups --extra models --compile-bytecode --quiet
 
 demo: install ## Start the platform, stream a bank's life, run a night, leave it running
 	$(RUN) lifecycle up --demo

@@ -1,21 +1,26 @@
-"""Pictures of a client: what it had, day by day, and what came in and went out, month by month."""
+"""Pictures: of a client, what it had day by day and what came and went; of scores, how good they are."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib
+import numpy as np
+import numpy.typing as npt
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib import font_manager
+from matplotlib.figure import Figure
 
 from lifecycle.errors import UsageError
 from lifecycle.picture import Flow
 
+Floats = npt.NDArray[np.float64]
 CHINESE_FONTS = (
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
@@ -119,3 +124,124 @@ def _fonts(language: str) -> list[str]:
 def _known(names: Sequence[str]) -> list[str]:
     known = {font.name for font in font_manager.fontManager.ttflist}
     return [name for name in names if name in known]
+
+
+def any_language() -> Any:
+    """Names of columns may be Chinese: draw with a font that has it, where there is one."""
+    return plt.rc_context({"font.family": ["DejaVu Sans", *_known(CHINESE_FONTS)]})
+
+
+def _png(figure: Figure) -> bytes:
+    with BytesIO() as held:
+        figure.savefig(held, dpi=100, format="png")
+        plt.close(figure)
+        return held.getvalue()
+
+
+def _axes(title: str, across: str, up: str, size: tuple[float, float] = (6, 4.2)) -> Any:
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    axes.set(title=title, xlabel=across, ylabel=up)
+    axes.grid(visible=True, alpha=0.3)
+    return figure, axes
+
+
+def roc_plot(goods: Floats, bads: Floats, auc: float) -> bytes:
+    """Shares of goods and bads above each PD, from the worst on."""
+    figure, axes = _axes(f"ROC, AUC {auc:.3f}", "share of goods", "share of bads")
+    axes.plot(goods, bads)
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
+    return _png(figure)
+
+
+def ks_plot(scores: Floats, goods: Floats, bads: Floats) -> bytes:
+    """Shares of goods and bads up to each score, and where they are farthest apart."""
+    figure, axes = _axes("KS", "score", "share at or below")
+    axes.plot(scores, goods, label="good")
+    axes.plot(scores, bads, label="bad")
+    far = int(abs(bads - goods).argmax())
+    axes.vlines(scores[far], goods[far], bads[far], color="0.3", linestyle="dashed")
+    axes.annotate(
+        f"{abs(bads[far] - goods[far]):.3f} at {scores[far]:.0f}", (scores[far], bads[far])
+    )
+    axes.legend()
+    return _png(figure)
+
+
+def calibration_plot(pd: Floats, rate: Floats, low: Floats, high: Floats) -> bytes:
+    """Mean PD and bad rate, with its interval, of groups of equal size."""
+    figure, axes = _axes("Calibration", "mean PD", "bad rate")
+    axes.errorbar(pd, rate, yerr=(rate - low, high - rate), fmt="o", capsize=3)
+    most = float(max(high.max(), pd.max()))
+    axes.plot([0, most], [0, most], color="0.6", linewidth=0.8)
+    return _png(figure)
+
+
+def spread_plot(good: Floats, bad: Floats) -> bytes:
+    """Scores of goods and of bads."""
+    figure, axes = _axes("Scores", "score", "density")
+    for own, label in ((good, "good"), (bad, "bad")):
+        axes.hist(own, bins=40, density=True, alpha=0.5, label=label)
+    axes.legend()
+    return _png(figure)
+
+
+def capture_plot(rows: Floats, bads: Floats) -> bytes:
+    """The share of bads among the worst rows, and its ratio to theirs among all."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+    left.plot(rows, bads)
+    left.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
+    left.set(title="Capture", xlabel="share of rows, worst first", ylabel="share of bads")
+    # The lift of the first few rows is noise.
+    worst = rows >= 0.01
+    right.plot(rows[worst], bads[worst] / rows[worst])
+    right.axhline(1, color="0.6", linewidth=0.8)
+    right.set(title="Lift", xlabel="share of rows, worst first", ylabel="times the bad rate")
+    for axes in (left, right):
+        axes.grid(visible=True, alpha=0.3)
+    return _png(figure)
+
+
+def time_plot(months: Sequence[dt.date], pd: Floats, rate: Floats, auc: Floats) -> bytes:
+    """Mean PD, bad rate and AUC month by month; NaN where a month has one outcome only."""
+    figure, (above, below) = plt.subplots(
+        2, 1, figsize=(9, 5), sharex=True, layout="constrained", height_ratios=(3, 2)
+    )
+    above.plot(months, pd, marker="o", label="mean PD")
+    above.plot(months, rate, marker="o", label="bad rate")
+    above.legend()
+    below.plot(months, auc, marker="o", color="0.3")
+    below.set_ylabel("AUC")
+    for axes in (above, below):
+        axes.grid(visible=True, alpha=0.3)
+    return _png(figure)
+
+
+def woe_plot(curves: Sequence[tuple[str, Sequence[str], Sequence[float]]]) -> bytes:
+    """(column, bins, weights of evidence), a small picture each."""
+    wide = 3
+    high = -(-len(curves) // wide)
+    figure, grid = plt.subplots(
+        high, wide, figsize=(11, 2.8 * high), layout="constrained", squeeze=False
+    )
+    for axes, (name, bins, woe) in zip(grid.flat, curves, strict=False):
+        axes.bar(range(len(bins)), woe, color=["C0" if w >= 0 else "C3" for w in woe])
+        axes.set_xticks(range(len(bins)), bins, rotation=60, fontsize=6, ha="right")
+        axes.set_title(name, fontsize=9, parse_math=False)
+        axes.axhline(0, color="0.3", linewidth=0.8)
+    for axes in list(grid.flat)[len(curves) :]:
+        axes.set_visible(False)
+    return _png(figure)
+
+
+def waterfall_plot(names: Sequence[str], points: Sequence[int], start: int, title: str) -> bytes:
+    """How points less those of an average row lead from its score to a row's."""
+    figure, axes = _axes(title, "score", "", (8, 1 + 0.3 * len(names)))
+    left = start
+    for place, own in enumerate(points):
+        axes.barh(place, own, left=left, color="C0" if own >= 0 else "C3")
+        left += own
+    axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
+    axes.invert_yaxis()
+    axes.axvline(start, color="0.6", linewidth=0.8)
+    axes.axvline(left, color="0.3", linestyle="dashed")
+    return _png(figure)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,14 +33,17 @@ HOMES = {
     "pathway": {"benchmarks/peers"},
     "confluent_kafka": {"benchmarks/peers"},
     "matplotlib": {"lifecycle/plots.py"},
-    "sklearn": {"lifecycle/risk/attrition_fit.py", "benchmarks"},
+    "optbinning": {"lifecycle/models"},
+    "sklearn": {"lifecycle/models", "lifecycle/risk/attrition_fit.py", "benchmarks"},
+    "lightgbm": {"lifecycle/models"},
+    "jinja2": {"lifecycle/models"},
     "typer": {"lifecycle/commands"},
     "rich": {"lifecycle/commands"},
 }
 """Framework -> the only folders that may import it."""
 
 COMPOSITION_ROOT = "lifecycle/app.py"
-CORE = ("clients", "risk", "alerts", "events", "sources")
+CORE = ("clients", "risk", "alerts", "events", "sources", "models")
 SOURCES = ("lifecycle", "consumers", "expectations", "dags", "plugins", "benchmarks", "migrations")
 
 
@@ -128,7 +133,7 @@ def test_consumers_dags_and_plugins_do_not_know_each_other() -> None:
 CLOCKS = ("datetime.now", "dt.datetime.now", "date.today", "utcnow", "time.time(")
 
 
-@pytest.mark.parametrize("folder", ["clients", "risk", "alerts", "events"])
+@pytest.mark.parametrize("folder", ["clients", "risk", "alerts", "events", "models"])
 def test_the_core_reads_no_clock_and_draws_no_chance(folder: str) -> None:
     for path in (ROOT / "lifecycle" / folder).rglob("*.py"):
         text = path.read_text(encoding="utf-8")
@@ -136,17 +141,23 @@ def test_the_core_reads_no_clock_and_draws_no_chance(folder: str) -> None:
         assert "random" not in imports(path), f"{place(path)} draws random numbers"
 
 
+def loaded_by(statement: str) -> set[str]:
+    """Top-level packages that a fresh process has after a statement."""
+    code = f"import sys; {statement}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_scores_need_no_library_that_fits() -> None:
+    """A consumer, a night or a report scores where the extra `models` is not installed."""
+    modules = "scorecard, scoring, artefact, evaluation, training, report"
+    found = loaded_by(f"from lifecycle.models import {modules}")
+    assert found.isdisjoint({"optbinning", "sklearn", "lightgbm", "ortools", "scipy"})
+
+
 def test_the_composition_root_is_cheap_to_import() -> None:
     """Airflow parses DAG files often, and a command should answer at once."""
-    import subprocess
-    import sys
-
-    heavy = "{'great_expectations', 'pandas', 'ibis', 'pyarrow', 'airflow', 'kafka', 'deltalake'}"
-    code = (
-        "import sys, lifecycle.app, lifecycle.commands;"
-        f"print(sorted({heavy} & set(m.split('.')[0] for m in sys.modules)))"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert loaded.stdout.strip() == "[]"
+    heavy = {"great_expectations", "pandas", "ibis", "pyarrow", "airflow", "kafka", "deltalake"}
+    fitting = {"optbinning", "sklearn", "lightgbm"}
+    found = loaded_by("import lifecycle.app, lifecycle.commands")
+    assert found.isdisjoint(heavy | fitting)

@@ -290,6 +290,38 @@ def _costs(runs: dict[str, Any]) -> Table:
     return table
 
 
+@group.command()
+def models(
+    table: Annotated[
+        Path | None,
+        typer.Option(help="A labelled table of one's own, instead of the three made ones."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The column of that table with the outcome: 1 bad, 0 good.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Scorecard and challenger beside a tuned gradient boosting, on rows that none was fitted on."""
+    from benchmarks.models import measure
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.models.figures import figures_of
+
+    if (table is None) != (target is None):
+        raise UsageError("A table of one's own needs both --table and --target.")
+    figures = figures_of(load_rules(settings.load().rules).parameters)
+    own = (table, target) if table and target else None
+    result = measure(figures, err.print, own)
+    if as_json:
+        return print_json(result)
+    for name, found in result["tables"].items():
+        listed = Table("", "AUC", "KS", "Brier", "slope", title=name)
+        for model, figures_of_it in found["models"].items():
+            listed.add_row(model, *(f"{value:.4f}" for value in figures_of_it.values()))
+        out.print(listed)
+        _report({k: v for k, v in found.items() if k != "models"}, as_json)
+    _report({"machine": result["machine"]}, as_json)
+
+
 def _report(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return print_json(result)

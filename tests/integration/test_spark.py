@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import ibis
 import psutil
+import pyarrow as pa
 import pyspark
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -24,6 +26,7 @@ from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.adapters.lake import Lake
 from lifecycle.adapters.spark import SparkEngine
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.models.figures import figures_of
 from lifecycle.platform.jars import java_home
 from lifecycle.settings import LOOPBACK
 from lifecycle.sources.simulator import SimulatorSource
@@ -32,6 +35,7 @@ from tests.lakes import ZONE, lake_of
 from tests.products import DAY, DAYS, FIRST, PRODUCTS, Side, rows_of, side_of
 from tests.samples import client_life
 from tests.unit.aml.cases import whole_bank
+from tests.unit.models.cards import card
 
 CLIENTS, LIVES = 80, 20
 OLDER = 1000
@@ -140,6 +144,21 @@ def test_both_engines_give_the_same_rows(product: str, sides: tuple[Side, Side])
     assert ours.num_rows > 0
     assert theirs.schema == ours.schema
     assert theirs.to_pylist() == ours.to_pylist()
+
+
+def test_a_scorecard_gives_the_same_scores(sides: tuple[Side, Side], rule_set: RuleSet) -> None:
+    """Values that lie on the edges of bins, are nothing, or are no number, in every combination."""
+    own = card(figures_of(rule_set.parameters))
+    loads = (None, float("nan"), float("-inf"), 0.49, 0.5, 2.0, float("inf"))
+    homes = (None, "", "own", "rent", "boat", "家")
+    combined = itertools.product(loads, homes, (None, -0.0, -1e-9, 7.5))
+    rows = [dict(zip(("load", "home", "age"), row, strict=True)) for row in combined]
+    schema = pa.schema([("load", pa.float64()), ("home", pa.string()), ("age", pa.float64())])
+    table = pa.Table.from_pylist(rows, schema).append_column("n", pa.array(range(len(rows))))
+    asked = own.score(ibis.memtable(table), "n")
+    ours, theirs = (side.engine.run(asked).sort_by("n").to_pylist() for side in sides)
+    assert theirs == ours
+    assert [row["score"] for row in ours] == [own.score_row(row).score for row in rows]
 
 
 def test_two_executors_did_the_work(sides: tuple[Side, Side], cluster: Cluster) -> None:

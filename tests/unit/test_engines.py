@@ -15,10 +15,12 @@ from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.attribute import rounded
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.facts import Facts
+from lifecycle.models.figures import figures_of
 from lifecycle.risk.attrition_facts import FEATURES, features
 from lifecycle.risk.attrition_score import Knot, Model, Term, probability_of
 from tests.lakes import ZONE
 from tests.products import DAY, PRODUCTS, Side
+from tests.unit.models.cards import card
 
 DIALECTS = (ibis.duckdb, ibis.pyspark)
 
@@ -70,6 +72,12 @@ def test_a_model_compiles(dialect, facts: Facts, rule_set: RuleSet) -> None:
     asked = features(facts, rule_set.parameters)
     scored = asked.select("client_id", pd=probability_of(model, asked))
     assert "CASE" in dialect.compile(scored)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_scorecard_compiles(dialect, rule_set: RuleSet) -> None:
+    rows = ibis.table({"n": "int64", "load": "float64", "home": "string", "age": "int32"}, "rows")
+    assert "SELECT" in dialect.compile(card(figures_of(rule_set.parameters)).score(rows, "n"))
 
 
 ROUNDED = [

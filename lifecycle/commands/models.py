@@ -1,0 +1,265 @@
+"""train, score, evaluate: a scorecard from a labelled table, scores of a table, and how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lifecycle import settings
+from lifecycle.alerts.rules import load_rules
+from lifecycle.commands.console import AsJson, day, err, new_table, one_of, out, plain, print_json
+from lifecycle.errors import UsageError
+
+if TYPE_CHECKING:
+    from lifecycle.models.figures import Figures
+
+LANGUAGES = ("en", "zh")
+FITTING = ("optbinning", "sklearn", "lightgbm")
+
+
+def register(application: typer.Typer) -> None:
+    application.command()(train)
+    application.command()(score)
+    application.command()(evaluate)
+
+
+Table = Annotated[Path, typer.Argument(help="A Parquet or CSV file; the ending says which.")]
+Id = Annotated[
+    str | None, typer.Option("--id", help="The column with each row's id; else the row number.")
+]
+
+
+def train(
+    table: Table,
+    target: Annotated[str, typer.Option(help="The column with the outcome: 1 bad, 0 good.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="The folder to write the model to.")],
+    id: Id = None,
+    date: Annotated[
+        str | None, typer.Option(help="The column with each row's date; it predicts nothing.")
+    ] = None,
+    test_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows from this day on (YYYY-MM-DD) are not fitted; they test the model."
+        ),
+    ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(help="The bad rate where the model will be used, when it is not the table's."),
+    ] = None,
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="Also fit gradient boosting, and compare.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a WOE scorecard, with a calibrated PD, to a labelled table. Every column but target, id and
+    date may be used; dates are left out, so turn them into ages. The same table gives the same model."""
+    _need(FITTING)
+    from lifecycle.models import artefact, training
+    from lifecycle.models.table import read
+
+    artefact.make(out_dir)
+    task = training.Task(target, id, date, day(test_from), prior, challenger)
+    with _progress("reading the table") as note:
+        trained = training.train(read(table, (id,)), task, _figures(), note)
+    artefact.save_champion(out_dir, trained.champion)
+    if trained.challenger:
+        artefact.save_challenger(out_dir, trained.challenger, trained.trees)
+    if as_json:
+        return print_json(_trained(trained, out_dir))
+    _print_trained(trained, out_dir)
+
+
+def score(
+    table: Table,
+    model: Annotated[Path, typer.Option(help="The folder that `lifecycle train` wrote.")],
+    to: Annotated[Path, typer.Option("--out", help="The CSV file to write.")],
+    id: Id = None,
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="Score with the challenger.")
+    ] = False,
+    language: Annotated[
+        str | None,
+        typer.Option("--lang", help="Reasons as texts, en or zh; else as names of columns."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a table: id, PD, score, band and up to four reasons of each row, into a CSV file."""
+    if challenger:
+        _need(("lightgbm",))
+    from lifecycle.models import scoring
+    from lifecycle.models.table import read
+
+    spoken = one_of("--lang", language, LANGUAGES)
+    with _progress("scoring") as note:
+        rows = read(table, (id,))
+        scored = scoring.score(rows, model, id, challenger=challenger, language=spoken)
+        note(f"scoring {rows.num_rows:,} rows")
+        scoring.write(scored.lines, to)
+    result = {
+        "model_version": scored.model_version,
+        "rows": rows.num_rows,
+        "out": str(to),
+        "warnings": scored.warnings,
+    }
+    if as_json:
+        return print_json(result)
+    _warn(scored.warnings)
+    out.print(f"{rows.num_rows:,} rows by {scored.model_version}: {to}", highlight=False)
+
+
+def evaluate(
+    scores: Annotated[Path, typer.Argument(help="The CSV file that `lifecycle score` wrote.")],
+    labels: Annotated[Path, typer.Option(help="The table with the outcomes: Parquet or CSV.")],
+    target: Annotated[str, typer.Option(help="Its column with the outcome: 1 bad, 0 good.")],
+    id: Id = None,
+    date: Annotated[
+        str | None, typer.Option(help="Its column with each row's date, for the report.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="The model's folder, for PSI and for the report.")
+    ] = None,
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="The scores are the challenger's.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write a validation report, one HTML file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How well scores tell bads from goods, and how true the PDs are, each with a 95 % interval."""
+    from lifecycle.models import artefact, evaluation
+
+    figures = _figures()
+    asked = evaluation.Question(scores, labels, target, id, date)
+    stored: Any = None
+    if model:
+        stored = artefact.challenger(model)[0] if challenger else artefact.champion(model)
+    with _progress("measuring") as note:
+        judged = evaluation.evaluate(asked, figures, stored)
+        if report:
+            from lifecycle.models import report as page
+
+            note("drawing the report")
+            page.write(report, asked, judged, figures, stored)
+    if as_json:
+        return print_json(
+            evaluation.document(judged, figures)
+            | {"model_version": stored.model_version if stored else None}
+        )
+    _warn(judged.notes)
+    _print_metrics({"": evaluation.document(judged, figures)})
+    if judged.psi_reason:
+        out.print(judged.psi_reason, highlight=False)
+    if report:
+        out.print(f"{report}", highlight=False)
+
+
+def _need(modules: tuple[str, ...]) -> None:
+    if lacking := [name for name in modules if find_spec(name) is None]:
+        raise UsageError(
+            f"This needs {', '.join(lacking)}, which is not installed: install lifecycle[models]."
+        )
+
+
+def _figures() -> Figures:
+    from lifecycle.models.figures import figures_of
+
+    return figures_of(load_rules(settings.load().rules).parameters)
+
+
+@contextmanager
+def _progress(first: str) -> Iterator[Callable[[str], None]]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(first, total=None)
+        yield lambda text: bar.update(task, description=text)
+
+
+def _trained(trained: Any, folder: Path) -> dict[str, Any]:
+    models = {"champion": trained.champion, "challenger": trained.challenger}
+    found = {
+        name: {"model_version": stored.model_version, "metrics": stored.metrics}
+        for name, stored in models.items()
+        if stored
+    }
+    champion = trained.champion
+    return {
+        "out": str(folder),
+        "model_version": champion.model_version,
+        "training": champion.training,
+        "characteristics": [
+            {"name": c.name, "iv": c.iv, "trend": c.trend, "bins": len(c.bins)}
+            for c in champion.model.characteristics
+        ],
+        "metrics": champion.metrics,
+        "challenger": found.get("challenger"),
+        "comparison": trained.comparison,
+        "warnings": list(_warnings(trained)),
+    }
+
+
+def _warnings(trained: Any) -> list[str]:
+    both = (*trained.champion.warnings, *(trained.challenger or trained.champion).warnings)
+    return list(dict.fromkeys(both))
+
+
+def _print_trained(trained: Any, folder: Path) -> None:
+    champion = trained.champion
+    _warn(_warnings(trained))
+    facts = champion.training
+    out.print(
+        f"{champion.model_version}: {facts.rows:,} rows, {facts.bads:,} bad, "
+        f"{len(champion.model.characteristics)} of {len(facts.columns)} columns",
+        highlight=False,
+    )
+    listed = new_table("characteristic", "IV", "trend", "points, worst to best")
+    for c in champion.model.characteristics:
+        points = [b.points for b in c.all_bins() if b.rows]
+        listed.add_row(plain(c.name), f"{c.iv:.3f}", c.trend, f"{min(points)} to {max(points)}")
+    out.print(listed)
+    _print_metrics(_named("scorecard", champion) | _named("challenger", trained.challenger))
+    if compared := trained.comparison:
+        out.print(
+            f"Challenger less scorecard on the {compared['part']} rows: AUC "
+            f"{compared['difference']:+.4f} ({compared['low']:+.4f} to {compared['high']:+.4f}, "
+            f"DeLong p {compared['p']:.3f}); it "
+            f"{'may' if compared['challenger_may_replace'] else 'may not'} replace the scorecard.",
+            highlight=False,
+        )
+    out.print(f"{folder}", highlight=False)
+
+
+def _named(name: str, stored: Any) -> dict[str, Any]:
+    if stored is None:
+        return {}
+    return {f"{name}, {part}": found for part, found in stored.metrics.items() if found}
+
+
+def _print_metrics(columns: dict[str, dict[str, Any]]) -> None:
+    listed = new_table("", *columns)
+    for name in ("n", "n_bad"):
+        listed.add_row(name, *(f"{found[name]:,}" for found in columns.values()))
+    first = next(iter(columns.values()))
+    for name in ("mean_pd", "bad_rate", *first["intervals"]):
+        listed.add_row(name, *(_cell(found, name) for found in columns.values()))
+    out.print(listed)
+
+
+def _cell(found: dict[str, Any], name: str) -> str:
+    value, interval = found[name], found["intervals"].get(name)
+    if value is None:
+        return ""
+    reach = f"  {interval[0]:.4f} to {interval[1]:.4f}" if interval else ""
+    return f"{value:.4f}{reach}"
+
+
+def _warn(warnings: Any) -> None:
+    for text in warnings:
+        err.print(f"[yellow]warning[/] {plain(text)}", highlight=False)

@@ -1,0 +1,1 @@
+"""Scorecards and their challengers: fitted on a labelled table, scored on any engine, judged."""
