@@ -332,8 +332,36 @@ def berka(settings: Settings) -> EventSource:
     """The real bank data, from BERKA_DIR or the folder beside the clone."""
     from lifecycle.sources.berka import BerkaSource
 
-    folder = os.environ.get("BERKA_DIR") or str(ROOT.parent / "shared" / "data" / "berka")
-    return BerkaSource(Path(folder), settings.timezone)
+    return BerkaSource(_berka_folder(), settings.timezone)
+
+
+def _berka_folder() -> Path:
+    return Path(os.environ.get("BERKA_DIR") or ROOT.parent / "shared" / "data" / "berka")
+
+
+def berka_loan_scores(settings: Settings, note: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Scores of the 682 real loans as of their grants; see `lifecycle.loan_scores`."""
+    from tempfile import TemporaryDirectory
+
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.events import decode
+    from lifecycle.loan_scores import feature_rows, loan_scores
+    from lifecycle.sources.berka_loans import BerkaLoans
+
+    source = BerkaLoans(_berka_folder(), settings.timezone)
+    figures = load_rules(settings.rules).parameters
+    with TemporaryDirectory() as name:
+        note("reading the histories of the loans")
+        facts = [
+            (position, decode(fact.value, fact.key.encode(), fact.topic, 0, 0))
+            for position, fact in enumerate(source.events(None, None), start=1)
+        ]
+        append_to_lake(Path(name), facts, version=1)
+        note("deriving the features of each loan as of its grant")
+        with engine_over_lake(Path(name)) as engine:
+            rows = feature_rows(engine, source.granted(), settings.timezone, figures)
+    note("fitting the scorecard")
+    return list(loan_scores(rows, source.granted(), figures))
 
 
 def simulator(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lifecycle.models.figures import Figures
 
 LANGUAGES = ("en", "zh")
+LOANS = "berka-loans"
 FITTING = ("optbinning", "sklearn", "lightgbm")
 
 
@@ -77,9 +79,16 @@ def train(
 
 
 def score(
-    table: Table,
-    model: Annotated[Path, typer.Option(help="The folder that `lifecycle train` wrote.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="A Parquet or CSV file; or berka-loans: the real loans, by a scorecard fitted anew."
+        ),
+    ],
     to: Annotated[Path, typer.Option("--out", help="The CSV file to write.")],
+    model: Annotated[
+        Path | None, typer.Option(help="The folder that `lifecycle train` wrote.")
+    ] = None,
     id: Id = None,
     challenger: Annotated[
         bool, typer.Option("--challenger", help="Score with the challenger.")
@@ -91,6 +100,10 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a table: id, PD, score, band and up to four reasons of each row, into a CSV file."""
+    if str(table) == LOANS:
+        return _score_loans(to, as_json)
+    if model is None:
+        raise UsageError("Say which model scores the table: --model with the folder of one.")
     if challenger:
         _need(("lightgbm",))
     from lifecycle.models import scoring
@@ -112,6 +125,21 @@ def score(
         return print_json(result)
     _warn(scored.warnings)
     out.print(f"{rows.num_rows:,} rows by {scored.model_version}: {to}", highlight=False)
+
+
+def _score_loans(to: Path, as_json: bool) -> None:
+    _need(FITTING)
+    from lifecycle import app
+
+    with _progress("scoring the loans") as note:
+        rows = app.berka_loan_scores(settings.load(), note)
+    with to.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    if as_json:
+        return print_json({"rows": len(rows), "out": str(to)})
+    out.print(f"{len(rows)} loans: {to}", highlight=False)
 
 
 def evaluate(

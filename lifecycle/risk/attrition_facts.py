@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from lifecycle.clients.attribute import Figures, evidence, latest
+from lifecycle.clients.attribute import Figures, evidence, latest, rounded
 from lifecycle.clients.attributes.contact import RAISED, RESOLVED
 from lifecycle.clients.attributes.products import (
     MATURED,
@@ -32,6 +32,7 @@ CANCELLED = "bank.account.standing_order_cancelled.v1"
 ATTEMPTED = "bank.contact.attempted.v1"
 YEAR = 365
 DAYS_MAX = 365
+DECIMALS = 6
 
 FEATURES = (
     "cit_trend",
@@ -108,7 +109,9 @@ def features(facts: Facts, figures: Figures) -> ir.Table:
         / YEAR,
         **{name: ibis.coalesce(joined[name], 0).cast("float64") for name in counts},
     )
-    return made.select(
+    # Engines add floats in different orders.
+    exact = {name: rounded(made[name], DECIMALS).cast("float64") for name in ("assets", *FEATURES)}
+    return made.mutate(**exact).select(
         "client_id", "assets", "sources", *FEATURES, *(f"{name}_sources" for name in SOURCED)
     )
 
