@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from lifecycle import platform, settings
 from lifecycle.alerts.decide import Decider, decider
 from lifecycle.alerts.rules import RuleSet, load_rules
 from lifecycle.settings import ROOT, Settings
+
+# A busy machine says nothing of the code.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 BERKA = Path(os.environ.get("BERKA_DIR", ROOT.parent / "shared" / "data" / "berka"))
 
