@@ -189,10 +189,11 @@ def _profiles(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
         watched = []
         as_of, rows = pa.scalar(business_date), 0
         for made in profiling.make(engine, facts, figures):
-            for name, column in profiling.gate_columns(made, facts, figures).items():
+            judged = profiling.gate_columns(made, facts, figures)
+            for name, column in judged.items():
                 columns.setdefault(name, []).extend(column)
             watched.append(standings.watched(made.rows, figures))
-            kept = profiling.suppressed(made.rows, figures)
+            kept = profiling.suppressed(made.rows, judged, figures)
             profiles.add(_with(kept, as_of=as_of))
             summaries.add(_with(standings.rows_of(made.summaries, stood), as_of=as_of))
             rows += kept.num_rows
@@ -356,7 +357,8 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     derived_at = end_of(business_date, night.zone)
     moves = night.lake.read(CANDIDATES, business_date)["move"].to_pylist()
     alerts = [a for move in moves for a in decide_move(decode_move(move), night.rules)]
-    summaries = night.lake.read("client_summary", business_date)
+    # What is told of clients goes out in the order of their ids, which a draft does not keep.
+    summaries = night.lake.read("client_summary", business_date).sort_by("client_id")
     products: dict[str, Iterable[dict[str, Any]]] = {
         "client_profile": profiling.served(
             night.lake.parts("client_profile", business_date), business_date, derived_at

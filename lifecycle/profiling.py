@@ -183,22 +183,26 @@ def gate_columns(made: Made, facts: Facts, figures: Figures) -> dict[str, Sequen
         ("rows", "count"),
     ])
     by_client = by_client.sort_by("key")
+    keys = by_client["key"].to_pylist()
     complete = pc.and_(
         pc.equal(by_client["rows_count"], len(ATTRIBUTES)),
         pc.equal(by_client["rows_count_distinct"], len(ATTRIBUTES)),
     )
     return {
-        "key": by_client["key"].to_pylist(),
+        "key": keys,
         **{name: by_client[f"{name}_all"].to_pylist() for name in judged},
         "ck_complete": complete.to_pylist(),
         "ck_quality": [_in_bounds(summary) for summary in made.summaries],
         "ck_weights": [weights.get(summary.client_id, True) for summary in made.summaries],
-        "ck_everybody": [by_client["key"].to_pylist() == list(made.clients)] * by_client.num_rows,
+        "ck_everybody": [keys == list(made.clients)] * len(keys),
     }
 
 
-def suppressed(rows: pa.Table, figures: Figures) -> pa.Table:
-    """The rows with every value that is out of its bounds taken away, and its reason in its place."""
+def suppressed(rows: pa.Table, judged: Mapping[str, Sequence[Any]], figures: Figures) -> pa.Table:
+    """The rows with every value that is out of its bounds taken away, and its reason in its place.
+    `judged` are the gate's columns of the same clients."""
+    if all(judged["ck_bounds"]):
+        return rows
     wrong = out_of_bounds(rows, figures)
     taken = {
         "value": pa.scalar(None, pa.string()),

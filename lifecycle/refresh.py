@@ -99,7 +99,8 @@ def _rebuild(clients: list[str], newest: dt.date, through: int, made: Refresh) -
 def _serve(new: profiling.Made, facts: Facts, made: Refresh) -> None:
     figures, business_date = made.rules.parameters, facts.business_date
     known = len(new.clients)
-    verdict = made.gate.check("profile", profiling.gate_columns(new, facts, figures), known)
+    judged = profiling.gate_columns(new, facts, figures)
+    verdict = made.gate.check("profile", judged, known)
     made.store.record_gate(verdict, business_date, made.now())
     if verdict.blocking:
         first = verdict.blocking[0]
@@ -107,7 +108,7 @@ def _serve(new: profiling.Made, facts: Facts, made: Refresh) -> None:
             f"Gate profile blocks the refresh of {known} clients: {first.reason_en} "
             f"({first.expectation}, {first.count} clients); what was served before stays served."
         )
-    rows = profiling.suppressed(new.rows, figures)
+    rows = profiling.suppressed(new.rows, judged, figures)
     # What looks at other clients too can only be told by a night, which sees them all.
     alone = [name for name, attribute in ATTRIBUTES.items() if not attribute.across]
     rows = rows.filter(pc.is_in(rows["name"], pa.array(alone)))

@@ -114,9 +114,7 @@ class Lake:
     def read(self, name: str, as_of: dt.date, columns: Sequence[str] | None = None) -> pa.Table:
         """A product's rows of one business date, or some columns of them. Raises TableNotFoundError
         before the first."""
-        table = DeltaTable(str(self._path / name))
-        wanted = list(columns) if columns else None
-        return table.to_pyarrow_table(filters=[("as_of", "=", as_of)], columns=wanted)
+        return self._rows(name, as_of, columns)
 
     def parts(self, name: str, as_of: dt.date) -> Iterator[pa.Table]:
         """The same, some rows at a time."""
@@ -129,12 +127,9 @@ class Lake:
         profiles of one business date; None when no night of it made any."""
         if not self._has("client_profile"):
             return None
-        filters: list[tuple[str, str, Any]] = [("as_of", "=", as_of)]
-        if names:
-            filters.append(("name", "in", sorted(names)))
-        rows = DeltaTable(str(self._path / "client_profile")).to_pyarrow_table(
-            filters=filters, columns=["client_id", "name", "value", "null_reason"]
-        )
+        only = [("name", "in", sorted(names))] if names else []
+        columns = ("client_id", "name", "value", "null_reason")
+        rows = self._rows("client_profile", as_of, columns, only)
         return rows if rows.num_rows else None
 
     def read_before(self, name: str, as_of: dt.date) -> pa.Table | None:
@@ -191,10 +186,21 @@ class Lake:
     def _of_client(self, name: str, client_id: str, as_of: dt.date) -> list[dict[str, Any]]:
         if not self._has(name):
             return []
-        filters = [("as_of", "=", as_of), ("client_id", "=", client_id)]
-        table = DeltaTable(str(self._path / name)).to_pyarrow_table(filters=filters)
-        rows: list[dict[str, Any]] = table.to_pylist()
+        own = self._rows(name, as_of, only=[("client_id", "=", client_id)])
+        rows: list[dict[str, Any]] = own.to_pylist()
         return rows
+
+    def _rows(
+        self,
+        name: str,
+        as_of: dt.date,
+        columns: Sequence[str] | None = None,
+        only: Sequence[tuple[str, str, Any]] = (),
+    ) -> pa.Table:
+        """Rows of a product of a date for which every (column, operator, value) of `only` holds."""
+        return DeltaTable(str(self._path / name)).to_pyarrow_table(
+            filters=[("as_of", "=", as_of), *only], columns=list(columns) if columns else None
+        )
 
     def files(self, event_type: str) -> list[str]:
         """Parquet files of an event table as it stands; none when no such fact was sealed."""
@@ -226,7 +232,8 @@ class Draft:
         self._parts += 1
 
     def keep(self) -> None:
-        """Make the product hold exactly the rows added; without any, it stays as it is."""
+        """Make the product hold exactly the rows added, in whatever order; without any, it stays as it
+        is."""
         files = [self._folder / f"{number:06}.parquet" for number in range(self._parts)]
         if not files:
             return

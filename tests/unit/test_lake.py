@@ -72,10 +72,11 @@ def test_a_draft_is_in_the_lake_when_it_is_kept_and_not_before(tmp_path: Path) -
         draft.add(of_day(day, "C"))
         assert lake.read("product", day)["client_id"].to_pylist() == ["old"]
         draft.keep()
-    assert lake.read("product", day)["client_id"].to_pylist() == ["A", "B", "C"]
+    # The writer keeps no order of parts.
+    assert sorted(lake.read("product", day)["client_id"].to_pylist()) == ["A", "B", "C"]
     assert lake.read("product", day, ["name"]).column_names == ["name"]
     parts = pa.concat_tables(lake.parts("product", day))
-    assert parts["client_id"].to_pylist() == ["A", "B", "C"]
+    assert sorted(parts["client_id"].to_pylist()) == ["A", "B", "C"]
     assert lake.read("product", other)["client_id"].to_pylist() == ["other"]
     assert [path.name for path in tmp_path.iterdir()] == ["product"], "no draft stays behind"
 

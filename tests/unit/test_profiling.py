@@ -172,8 +172,9 @@ def test_exactly_what_is_out_of_bounds_is_suppressed(
         change("age", "asked", **SOME | {"value": "330"})(changed)
 
     wrong = tampered(rows, tamper)
-    assert gated(judged(wrong, facts, rule_set)).quarantined()
-    kept = suppressed(wrong, rule_set.parameters)
+    columns = judged(wrong, facts, rule_set)
+    assert gated(columns).quarantined()
+    kept = suppressed(wrong, columns, rule_set.parameters)
     assert kept.schema == rows.schema
     taken = {"value": None, "null_reason": "SUPPRESSED", "confidence": 0.0}
     expected = wrong.to_pylist()
@@ -181,12 +182,14 @@ def test_exactly_what_is_out_of_bounds_is_suppressed(
     change("dsti", "asked", **taken)(expected)
     assert kept.to_pylist() == expected
     # What was suppressed passes, and a second time nothing is taken away.
-    assert gated(judged(kept, facts, rule_set)).success
-    assert suppressed(kept, rule_set.parameters).equals(kept)
+    columns = judged(kept, facts, rule_set)
+    assert gated(columns).success
+    assert suppressed(kept, columns, rule_set.parameters).equals(kept)
 
 
-def test_nothing_is_taken_from_what_is_right(rows: pa.Table, rule_set: RuleSet) -> None:
-    assert suppressed(rows, rule_set.parameters).equals(rows)
+def test_nothing_is_taken_from_what_is_right(rows: pa.Table, facts: Any, rule_set: RuleSet) -> None:
+    columns = judged(rows, facts, rule_set)
+    assert suppressed(rows, columns, rule_set.parameters).equals(rows)
 
 
 def test_a_bank_in_parts_is_the_same_bank(
