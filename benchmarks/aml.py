@@ -8,6 +8,7 @@ database.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ from lifecycle.alerts.rules import load_rules
 from lifecycle.aml_scoring import AmlNight, aml_scores
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
-from lifecycle.events import Outgoing, decode
+from lifecycle.events import Outgoing, decoded
 from lifecycle.ports import Engine
 from lifecycle.risk.aml.entries import entries
 from lifecycle.risk.aml.peers import peers
@@ -282,13 +283,9 @@ def _of_labels(code: str, labels: Iterable[Label], hits: Hits, *, found: bool) -
 
 @contextmanager
 def _engine(folder: Path, events: Iterable[Outgoing]) -> Any:
-    chunk, version, written = [], 0, 0
-    for written, out in enumerate(events, start=1):
-        chunk.append((written, decode(out.value, out.key.encode(), out.topic, 0, 0)))
-        if len(chunk) == CHUNK:
-            app.append_to_lake(folder, chunk, version)
-            chunk, version = [], version + 1
-    app.append_to_lake(folder, chunk, version)
+    facts = enumerate(map(decoded, events), start=1)
+    for version, chunk in enumerate(iter(lambda: list(itertools.islice(facts, CHUNK)), [])):
+        app.append_to_lake(folder, chunk, version)
     with app.engine_over_lake(folder) as engine:
         yield engine
 

@@ -38,7 +38,6 @@ from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.facts import Facts, end_of
 from lifecycle.clients.profile import profile
 from lifecycle.errors import UsageError
-from lifecycle.ports import Engine
 from lifecycle.settings import Settings
 
 SCRIPT = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
@@ -222,7 +221,8 @@ def _sql(configured: Settings, bank: Bank, into: Path) -> Cost:
 
 def _attributes(configured: Settings, bank: Bank, into: Path, spark: bool = False) -> Cost:
     meter, figures = _Meter(), load_rules(configured.rules).parameters
-    with _spark_over(configured, bank.lake) if spark else app.engine_over_lake(bank.lake) as engine:
+    on = replace(configured, engine="spark", spark_master=SPARK_MASTER) if spark else None
+    with app.engine_over_lake(bank.lake, on) as engine:
         facts = Facts(engine, bank.day, configured.timezone, frozenset())
         allowed = profiling.allowed_purposes(engine, facts, figures)
         _write(engine.run(profile(facts, figures, allowed)).to_reader(), into, "client_profile")
@@ -231,20 +231,6 @@ def _attributes(configured: Settings, bank: Bank, into: Path, spark: bool = Fals
 
 def _attributes_on_spark(configured: Settings, bank: Bank, into: Path) -> Cost:
     return _attributes(configured, bank, into, spark=True)
-
-
-class _Files(NamedTuple):
-    """A lake as an engine asks for it."""
-
-    lake: Path
-
-    def files(self, event_type: str) -> list[str]:
-        """The parquet files of a table to which rows were only ever appended."""
-        return sorted(map(str, (self.lake / event_type).glob("*.parquet")))
-
-
-def _spark_over(configured: Settings, lake: Path) -> Engine:
-    return app._engine(replace(configured, engine="spark", spark_master=SPARK_MASTER), _Files(lake))
 
 
 def _night(configured: Settings, bank: Bank, into: Path) -> Cost:

@@ -30,7 +30,7 @@ from lifecycle.clients.facts import Facts
 from lifecycle.clients.lifecycle import Standing
 from lifecycle.clients.needs.said import DECLARED
 from lifecycle.clients.summary import Summary, document
-from lifecycle.events import Outgoing, decode
+from lifecycle.events import Outgoing, decoded
 from lifecycle.settings import Settings
 
 FIRST_DAY = dt.date(2026, 1, 1)
@@ -152,11 +152,7 @@ def seal(events: Iterator[Outgoing], folder: Path, note: Note) -> int:
 
 
 def _append(folder: Path, chunk: Sequence[Outgoing], first: int, version: int) -> None:
-    facts = [
-        (position, decode(fact.value, fact.key.encode(), fact.topic, 0, 0))
-        for position, fact in enumerate(chunk, first)
-    ]
-    app.append_to_lake(folder, facts, version)
+    app.append_to_lake(folder, list(enumerate(map(decoded, chunk), first)), version)
 
 
 def _stand(

@@ -341,25 +341,17 @@ def _berka_folder() -> Path:
 
 def berka_loan_scores(settings: Settings, note: Callable[[str], None]) -> list[dict[str, Any]]:
     """Scores of the 682 real loans as of their grants; see `lifecycle.loan_scores`."""
-    from tempfile import TemporaryDirectory
-
     from lifecycle.alerts.rules import load_rules
-    from lifecycle.events import decode
+    from lifecycle.events import decoded
     from lifecycle.loan_scores import feature_rows, loan_scores
     from lifecycle.sources.berka_loans import BerkaLoans
 
     source = BerkaLoans(_berka_folder(), settings.timezone)
     figures = load_rules(settings.rules).parameters
-    with TemporaryDirectory() as name:
-        note("reading the histories of the loans")
-        facts = [
-            (position, decode(fact.value, fact.key.encode(), fact.topic, 0, 0))
-            for position, fact in enumerate(source.events(None, None), start=1)
-        ]
-        append_to_lake(Path(name), facts, version=1)
+    note("reading the histories of the loans")
+    with _engine_over(enumerate(map(decoded, source.events(None, None)), start=1)) as engine:
         note("deriving the features of each loan as of its grant")
-        with engine_over_lake(Path(name)) as engine:
-            rows = feature_rows(engine, source.granted(), settings.timezone, figures)
+        rows = feature_rows(engine, source.granted(), settings.timezone, figures)
     note("fitting the scorecard")
     return list(loan_scores(rows, source.granted(), figures))
 
@@ -1072,12 +1064,15 @@ def append_table_to_lake(folder: Path, event_type: str, rows: pa.Table) -> None:
     Lake(folder).append_table(event_type, rows)
 
 
-def engine_over_lake(folder: Path) -> AbstractContextManager[Engine]:
-    """An engine over such a lake."""
+def engine_over_lake(
+    folder: Path, settings: Settings | None = None
+) -> AbstractContextManager[Engine]:
+    """An engine over such a lake: the one the settings name, else DuckDB."""
     from lifecycle.adapters.engines import DuckDBEngine
     from lifecycle.adapters.lake import Lake
 
-    return DuckDBEngine(Lake(folder))
+    lake = Lake(folder)
+    return _engine(settings, lake) if settings else DuckDBEngine(lake)
 
 
 def consent(settings: Settings, client_id: str, as_of: dt.date | None) -> dict[str, Any]:

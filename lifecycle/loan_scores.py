@@ -16,11 +16,11 @@ from lifecycle.models.figures import figures_of
 from lifecycle.ports import Engine
 from lifecycle.risk.credit_features import features
 from lifecycle.risk.history import History, Subject
+from lifecycle.risk.score_row import REASONS_MAX
 from lifecycle.sources.berka_loans import GrantedLoan
 
 TRAINED_BEFORE = dt.date(1997, 1, 1)
 """Grants from here on are the test out of time, whatever is told of them."""
-REASONS = 4
 
 
 def feature_rows(
@@ -73,4 +73,4 @@ def loan_scores(
 
 
 def _padded(reasons: Sequence[str]) -> list[str]:
-    return [*reasons[:REASONS], *[""] * (REASONS - len(reasons))]
+    return [*reasons, *[""] * (REASONS_MAX - len(reasons))]

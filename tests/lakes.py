@@ -15,7 +15,7 @@ from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.adapters.lake import Lake
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.facts import Facts
-from lifecycle.events import Event, Fact, Outgoing, decode
+from lifecycle.events import Fact, Outgoing, decoded
 from tests.support import outgoing
 
 CHUNK = 50_000
@@ -34,10 +34,6 @@ def lake_of(path: Path, facts: Iterable[Outgoing]) -> Lake:
 def lake_of_one(path: Path, *facts: Fact, client: str = "C1") -> Lake:
     """The facts of one client."""
     return lake_of(path, [outgoing(f, client, sequence=n) for n, f in enumerate(facts, start=1)])
-
-
-def decoded(fact: Outgoing) -> Event:
-    return decode(fact.value, fact.key.encode(), fact.topic, 0, 0)
 
 
 def profile_of(lake: Lake, day: dt.date, rules: RuleSet, zone: ZoneInfo = ZONE) -> pa.Table:

@@ -520,8 +520,8 @@ def _copy_rows(cursor: psycopg.Cursor[Any], table: str, rows: Iterable[dict[str,
     first = next(each, None)
     if first is None:
         return 0
-    columns, number = list(first), 0
+    columns = list(first)
     with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
-        for number, row in enumerate(itertools.chain([first], each), start=1):  # noqa: B007
+        for row in itertools.chain([first], each):
             copy.write_row([row[name] for name in columns])
-    return number
+    return cursor.rowcount

@@ -35,7 +35,8 @@ def customer_entries(facts: Facts, figures: Figures, first: dt.date) -> ir.Table
             f"reads those since {horizon}: raise entries_days in rules/profile.yaml."
         )
     entries = facts.once(
-        "customer_entries", lambda: _of_customers(booked(facts, figures), facts, figures)
+        "customer_entries",
+        lambda: _of_customers(booked(facts, figures), facts, figures),
     )
     return entries.filter(_.business_date >= first)
 
@@ -45,27 +46,27 @@ def customer_entries_among(posted: ir.Table, facts: Facts, figures: Figures) -> 
     return _of_customers(_booked(posted, facts), facts, figures)
 
 
-def _of_customers(entries: ir.Table, facts: Facts, figures: Figures) -> ir.Table:
-    apart = int(figures["own_transfer_days"].value)
+def _of_customers(
+    entries: ir.Table, facts: Facts, figures: Figures, among: ir.Table | None = None
+) -> ir.Table:
+    """Entries that are no bank's and no own transfer, whose opposite is `among` some, else among them."""
     own = entries.filter(_.initiator != "BANK")
-    return _without_own_transfers(own, own, facts, apart)
+    others = own if among is None else among.filter(_.initiator != "BANK")
+    return _without_own_transfers(own, others, facts, int(figures["own_transfer_days"].value))
 
 
 def income_entries(facts: Facts, figures: Figures) -> ir.Table:
     """Entries of all times that say they are salary or pension, own transfers left out. There are few,
     so that reading them from the whole log costs little."""
     purposes = list(figures["income_purposes"].value)
-    apart = int(figures["own_transfer_days"].value)
 
     def found() -> ir.Table:
         posted = facts.table(POSTED)
         # The opposite of what is called a salary need not be called one.
         of_several = posted.semi_join(_several_accounts(facts), "client")
-        among = facts.once("entries_of_several", lambda: _booked(of_several, facts))
+        among = _booked(of_several, facts)
         paid = _booked(posted.filter(_.purpose.isin(purposes)), facts)
-        return _without_own_transfers(
-            paid.filter(_.initiator != "BANK"), among.filter(_.initiator != "BANK"), facts, apart
-        )
+        return _of_customers(paid, facts, figures, among)
 
     return facts.once("income_entries", found)
 

@@ -6,7 +6,7 @@ Every feature reads through `Facts`, so none can see a later fact, nor one the s
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -69,6 +69,13 @@ class Facts:
     def since(self, days: int) -> dt.date:
         """The first business date of a window of `days` that ends with ours."""
         return self.business_date - dt.timedelta(days=days - 1)
+
+
+def arrow_of(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    """Rows as a table of a schema, also where there are none."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+    return pa.table(arrays, schema=schema)
 
 
 def end_of(business_date: dt.date, zone: ZoneInfo) -> dt.datetime:

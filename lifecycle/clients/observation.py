@@ -16,7 +16,7 @@ import msgspec
 from ibis import _
 
 from lifecycle.clients.attribute import Figures, latest, rounded
-from lifecycle.clients.entries import closing_snapshots
+from lifecycle.clients.entries import all_booked, closing_snapshots
 from lifecycle.clients.facts import Facts
 from lifecycle.clients.lifecycle import Observation
 
@@ -26,8 +26,6 @@ DECEASED = "bank.client.deceased.v1"
 DISSOLVED = "bank.client.dissolved.v1"
 OPENED = "bank.account.opened.v1"
 CLOSED = "bank.account.closed.v1"
-POSTED = "bank.account.transaction_posted.v1"
-REVERSED = "bank.account.transaction_reversed.v1"
 SNAPSHOT = "bank.account.balance_snapshot.v1"
 CARD = "bank.card.issued.v1"
 DISBURSED = "bank.credit.disbursed.v1"
@@ -193,18 +191,12 @@ def _categories(facts: Facts) -> ir.Table:
 
 def _booked(facts: Facts) -> ir.Table:
     """Booked entries up to the date, without reversals and what they reversed."""
-    posted = facts.table(POSTED)
-    posted = posted.filter(
-        posted.status == "BOOK", ~posted.reversal, posted.business_date <= facts.business_date
-    )
-    undone = facts.table(REVERSED).select("account_id", transaction_id=_.original_transaction_id)
-    return posted.anti_join(undone, ["account_id", "transaction_id"])
+    return all_booked(facts).filter(_.business_date <= facts.business_date)
 
 
 def _entries(facts: Facts) -> ir.Table:
     booked = _booked(facts)
-    other = booked.counterparty
-    elsewhere = other["bank_id"].notnull() | ibis.coalesce(other["type"] == "OWN", False)
+    elsewhere = booked.bank_id.notnull() | ibis.coalesce(booked.partner_type == "OWN", False)
     entries = booked.mutate(
         by_client=booked.initiator == "CUSTOMER",
         funds=(booked.credit_debit_indicator == "CRDT") & (booked.initiator != "BANK"),
@@ -301,7 +293,8 @@ def deposit_changes(facts: Facts, figures: Figures) -> ir.Table:
     """(client_id, start, change): by how much an account's deposit changed on a day.
 
     An account starts and ends with nothing, so that a mean covers it from its opening and a balance
-    is not carried past its closing. What changed before the longest window counts as one change. An overdraft is no deposit, and accounts from before the client
+    is not carried past its closing. What changed before the longest window counts as one change. An
+    overdraft is no deposit, and accounts from before the client
     came back do not count.
     """
     every = _opened_and_closed(facts).join(_relation(facts), "client_id")

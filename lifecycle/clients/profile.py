@@ -15,7 +15,7 @@ from ibis import _
 from lifecycle.clients.attribute import Attribute, Figures, rounded
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.attributes.identity import REGISTERED
-from lifecycle.clients.facts import Facts
+from lifecycle.clients.facts import Facts, arrow_of
 from lifecycle.events.fields import Purpose
 
 METHOD_VERSION = "4"
@@ -41,9 +41,7 @@ def _permitted(allowed: Mapping[str, frozenset[Purpose]]) -> ir.Table:
     pairs = [
         (client, purpose) for client, own in sorted(allowed.items()) for purpose in sorted(own)
     ]
-    columns = list(zip(*pairs, strict=True)) or [(), ()]
-    arrays = [pa.array(column, pa.string()) for column in columns]
-    return ibis.memtable(pa.table(arrays, schema=_PERMITTED))
+    return ibis.memtable(arrow_of(pairs, _PERMITTED))
 
 
 def _standing(

@@ -254,6 +254,11 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
     id: str
 
 
+def decoded(record: Outgoing) -> Event:
+    """The event a consumer would read, where no broker gave it a place: partition and offset are 0."""
+    return decode(record.value, record.key.encode(), record.topic, 0, 0)
+
+
 def encode(
     data: Fact,
     *,

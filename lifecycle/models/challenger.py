@@ -24,7 +24,8 @@ from lifecycle.models.figures import Boosting, Figures, Ratings, Scale, Text
 from lifecycle.models.fitting import Note, calibrated, folds, silent
 from lifecycle.models.scorecard import Kind
 from lifecycle.models.table import Column, Sample, column_of, conform
-from lifecycle.risk.credit_score import REASONS_MAX, Reason
+from lifecycle.risk.credit_score import Reason
+from lifecycle.risk.score_row import REASONS_MAX, version_of
 
 ROWS_AT_ONCE = 5_000
 """Rows whose reasons are computed in one go: each takes a number per column."""
@@ -64,7 +65,7 @@ class Challenger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=T
     @cached_property
     def version(self) -> str:
         """The challenger names itself by its content."""
-        return f"boosting-{hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]}"
+        return version_of("boosting", msgspec.json.encode(self))
 
 
 class FittedChallenger(NamedTuple):

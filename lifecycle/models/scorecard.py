@@ -7,7 +7,6 @@ gives the same ones.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property, reduce
@@ -22,7 +21,8 @@ import msgspec
 from lifecycle.errors import UsageError
 from lifecycle.models.calibration import Calibration
 from lifecycle.models.figures import Ratings, Scale, Text
-from lifecycle.risk.credit_score import REASONS_MAX, Reason
+from lifecycle.risk.credit_score import Reason
+from lifecycle.risk.score_row import REASONS_MAX, version_of
 
 Kind = Literal["number", "category"]
 Trend = Literal["ascending", "descending", "peak", "valley", "none"]
@@ -143,7 +143,7 @@ class Scorecard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     @cached_property
     def version(self) -> str:
         """The card names itself by its content."""
-        return f"scorecard-{hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]}"
+        return version_of("scorecard", msgspec.json.encode(self))
 
     def pd(self, score: int) -> float:
         """The PD that belongs to a score."""

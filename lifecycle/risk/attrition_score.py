@@ -8,7 +8,6 @@ Ibis expression of `probability_of`, without the library that fitted it. Pure.
 from __future__ import annotations
 
 import bisect
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,10 +16,10 @@ import ibis
 import ibis.expr.types as ir
 import msgspec
 
-from lifecycle.clients.attribute import Figures
+from lifecycle.clients.attribute import SOURCES_MAX, Figures
 from lifecycle.errors import UsageError
 from lifecycle.risk.credit_score import Characteristic
-from lifecycle.risk.score_row import REASONS_MAX, SOURCES_MAX, Row, band_of
+from lifecycle.risk.score_row import REASONS_MAX, Row, band_of, version_of
 
 SCORE_TYPE = "ATTRITION"
 DOUBLE_ODDS = 20
@@ -69,8 +68,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def version(self) -> str:
-        """The model names itself by its content."""
-        return f"attrition-{hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]}"
+        return version_of("attrition", msgspec.json.encode(self))
 
 
 class Card(NamedTuple):
@@ -80,7 +78,7 @@ class Card(NamedTuple):
 
     @property
     def version(self) -> str:
-        return f"expert-{hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]}"
+        return version_of("expert", msgspec.json.encode(self))
 
 
 def card_of(figures: Figures) -> Card:

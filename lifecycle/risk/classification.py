@@ -7,7 +7,7 @@ docs/classification.md says what counts.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 from ibis import _
 
 from lifecycle.clients.attribute import Figures
-from lifecycle.clients.facts import Facts
+from lifecycle.clients.facts import Facts, arrow_of
 from lifecycle.events.fields import money_text
 from lifecycle.risk.debtor import Classified, Debtor, Facility, classify
 from lifecycle.risk.expected_loss import expected_loss
@@ -64,13 +64,13 @@ def timelines(facts: Facts, figures: Figures) -> ir.Table:
         for c in own
         for m in c.moves
     ]
-    moves = ibis.memtable(_arrow(rows, _MOVES))
+    moves = ibis.memtable(arrow_of(rows, _MOVES))
     log = said(facts).select("position", "event_id")
     return moves.left_join(log, "position").drop("position", "position_right")
 
 
 def _facilities(facts: Facts, figures: Figures) -> ir.Table:
-    rows = ibis.memtable(_arrow(_rows(facts, figures), _FACILITIES))
+    rows = ibis.memtable(arrow_of(_rows(facts, figures), _FACILITIES))
     log = said(facts)
     missed = _missed(facts, figures)
     joined = rows.join(log, "position").left_join(missed, "facility_id")
@@ -147,12 +147,6 @@ _MOVES = pa.schema([
     ("proxy", pa.bool_()),
     ("position", pa.int64()),
 ])
-
-
-def _arrow(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
-    return pa.table(arrays, schema=schema)
 
 
 def _missed(facts: Facts, figures: Figures) -> ir.Table:

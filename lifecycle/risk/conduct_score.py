@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from lifecycle.risk.score_row import REASONS_MAX, SOURCES_MAX, Row, band_of
+from lifecycle.clients.attribute import SOURCES_MAX
+from lifecycle.risk.score_row import REASONS_MAX, Row, band_of
 
 HIGHEST = 100
 

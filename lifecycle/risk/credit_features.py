@@ -204,25 +204,13 @@ def salary_share_180d(history: History, figures: Figures) -> ir.Table:
     """The share of salary and pension in the credits of half a year."""
     purposes = list(figures["income_purposes"].value)
     earned = _.purpose.isin(purposes).fill_null(False)
-    return (
-        _inflows(history, figures)
-        .group_by("subject_id")
-        .agg(came=_.number.sum(), earned=_.number.sum(where=earned))
-        .filter(_.came > 0)
-        .select("subject_id", value=ibis.coalesce(_.earned, 0.0) / _.came)
-    )
+    return _share(_inflows(history, figures), earned)
 
 
 @feature("R17")
 def cash_share_180d(history: History, figures: Figures) -> ir.Table:
     """The share of cash in the credits of half a year."""
-    return (
-        _inflows(history, figures)
-        .group_by("subject_id")
-        .agg(came=_.number.sum(), cash=_.number.sum(where=_.is_cash))
-        .filter(_.came > 0)
-        .select("subject_id", value=ibis.coalesce(_.cash, 0.0) / _.came)
-    )
+    return _share(_inflows(history, figures), _.is_cash)
 
 
 @feature("R17")
@@ -239,14 +227,7 @@ def gambling_share_180d(history: History, figures: Figures) -> ir.Table:
     """The share of gambling and pawn shops in the debits of half a year."""
     categories = list(figures["risky_categories"].value)
     risky = _.category.isin(categories).fill_null(False)
-    return (
-        _moved(history, figures)
-        .filter(~_.credit)
-        .group_by("subject_id")
-        .agg(went=_.number.sum(), risky=_.number.sum(where=risky))
-        .filter(_.went > 0)
-        .select("subject_id", value=ibis.coalesce(_.risky, 0.0) / _.went)
-    )
+    return _share(_moved(history, figures).filter(~_.credit), risky)
 
 
 @feature("R10")
@@ -329,6 +310,12 @@ def _moved(history: History, figures: Figures) -> ir.Table:
 
 def _inflows(history: History, figures: Figures) -> ir.Table:
     return _moved(history, figures).filter(_.credit)
+
+
+def _share(entries: ir.Table, part: ir.Deferred) -> ir.Table:
+    """The share of some entries in the amounts of all."""
+    sums = entries.group_by("subject_id").agg(whole=_.number.sum(), some=_.number.sum(where=part))
+    return sums.filter(_.whole > 0).select("subject_id", value=ibis.coalesce(_.some, 0.0) / _.whole)
 
 
 def _instalment(history: History, figures: Figures) -> ir.Table:

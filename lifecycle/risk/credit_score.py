@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from lifecycle.risk.score_row import REASONS_MAX, band_of, version_of
+
 SCORE_TYPE = "CREDIT"
-REASONS_MAX = 4
 _NAMESPACE = uuid.UUID("0f7f3f5e-8f0b-5c63-9f7d-3a1c5a6f1e22")
 
 
@@ -81,7 +82,7 @@ def card_of(value: Any) -> Card:
 
 def model_version(card: Card) -> str:
     """The card names itself by its content."""
-    return f"expert-{hashlib.sha256(msgspec.json.encode(card)).hexdigest()[:12]}"
+    return version_of("expert", msgspec.json.encode(card))
 
 
 def score(
@@ -100,8 +101,9 @@ def score(
         return Score(identity, "SUPPRESSED", None, None, (), digest)
     points = card.base + sum(c.points(used[c.feature]) for c in card.characteristics)
     value = max(card.lowest, min(card.highest, points))
-    band = next(name for name, lower in card.bands.items() if value >= lower)
-    return Score(identity, "SCORED", value, band, _reasons(used, card), digest)
+    return Score(
+        identity, "SCORED", value, band_of(value, card.bands), _reasons(used, card), digest
+    )
 
 
 def _reasons(used: Mapping[str, float | None], card: Card) -> tuple[Reason, ...]:

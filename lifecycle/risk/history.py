@@ -18,7 +18,7 @@ import pyarrow as pa
 from ibis import _
 
 from lifecycle.clients.attribute import Figures
-from lifecycle.clients.facts import end_of
+from lifecycle.clients.facts import arrow_of, end_of
 from lifecycle.ports import Engine
 
 POSTED = "bank.account.transaction_posted.v1"
@@ -50,13 +50,11 @@ class History:
         zone: ZoneInfo,
         held: frozenset[int] = frozenset(),
     ) -> None:
-        rows = [(s.subject_id, s.client_id, s.day, end_of(s.day, zone)) for s in subjects]
-        columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)]
+        rows = ((s.subject_id, s.client_id, s.day, end_of(s.day, zone)) for s in subjects)
         self._engine = engine
         self._held = held
         self._once: dict[str, ir.Table] = {}
-        self.subjects = engine.keep(ibis.memtable(pa.table(arrays, schema=_SCHEMA)))
+        self.subjects = engine.keep(ibis.memtable(arrow_of(rows, _SCHEMA)))
 
     def facts(self, event_type: str) -> ir.Table:
         """Facts of one type with `subject_id`, and `age`: how many days before the subject's date."""

@@ -1,12 +1,12 @@
-"""One row of a score, whatever its type."""
+"""What every score has, whatever its type: a row, a band, a name of its model."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 REASONS_MAX = 4
-SOURCES_MAX = 20
 NoScore = Literal["SUPPRESSED", "UNKNOWN", "NOT_CONSENTED"]
 """SUPPRESSED: facts of the client are in quarantine; UNKNOWN: too little is known of it; NOT_CONSENTED:
 the client does not allow the purpose of the score."""
@@ -41,3 +41,8 @@ def band_of(value: float, bands: Mapping[str, Any]) -> str:
     """The band whose least value is the greatest that `value` reaches; bands come in any order."""
     reached = [(float(least), name) for name, least in bands.items() if value >= float(least)]
     return max(reached)[1]
+
+
+def version_of(kind: str, content: bytes) -> str:
+    """A model names itself by its content."""
+    return f"{kind}-{hashlib.sha256(content).hexdigest()[:12]}"

@@ -12,10 +12,11 @@ import pytest
 from lifecycle import app
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.errors import UsageError
+from lifecycle.events import decoded
 from lifecycle.loan_scores import TRAINED_BEFORE, feature_rows, loan_scores
 from lifecycle.settings import ROOT
 from lifecycle.sources.berka_loans import HISTORIES, BerkaLoans
-from tests.lakes import ZONE, decoded
+from tests.lakes import ZONE
 
 FOLDER = Path(os.environ.get("BERKA_DIR") or ROOT.parent / "shared" / "data" / "berka")
 pytestmark = pytest.mark.skipif(not (FOLDER / HISTORIES).is_file(), reason="Berka is not here")

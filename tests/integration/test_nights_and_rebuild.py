@@ -24,10 +24,10 @@ from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.facts import Facts, end_of
 from lifecycle.clients.observation import observations
 from lifecycle.clients.summary import document
-from lifecycle.events import Event
+from lifecycle.events import Event, decoded
 from lifecycle.risk.classification import facilities
 from lifecycle.sources.simulator import SimulatorSource
-from tests.lakes import ZONE, decoded
+from tests.lakes import ZONE
 
 NIGHTS = int(os.environ.get("LIFECYCLE_NIGHTS", "3"))
 CLIENTS = 60

@@ -6,7 +6,6 @@ every 60 days; together at most 60. What is 70 or more is HIGH (figures: rules/a
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 import hashlib
 import uuid
@@ -17,6 +16,8 @@ from typing import Any
 import msgspec
 
 from lifecycle.clients.attribute import SOURCES_MAX, Figures
+from lifecycle.risk.score_row import band_of, version_of
+from lifecycle.risk.triggers import months_after
 
 _NAMESPACE = uuid.UUID("5b1f6f5c-9d0e-5e0a-8c55-2f0e9c1f4a77")
 _TENTH = Decimal("0.1")
@@ -84,7 +85,7 @@ def score(
         identity,
         "SCORED",
         value,
-        band(value, figures),
+        band_of(value, figures["aml_levels"].value),
         static,
         dynamic,
         reasons,
@@ -92,26 +93,16 @@ def score(
     )
 
 
-def band(value: int, figures: Figures) -> str:
-    """HIGH, MEDIUM or LOW."""
-    levels: Mapping[str, int] = figures["aml_levels"].value
-    reached = [(least, name) for name, least in levels.items() if value >= least]
-    return max(reached)[1]
-
-
 def next_review(last: dt.date, level: str, figures: Figures) -> dt.date:
     """When the client is due for review: so many months after the last one, by its level."""
     months = int(figures["aml_review_months"].value[level])
-    month = last.year * 12 + last.month - 1 + months
-    year, index = divmod(month, 12)
-    return dt.date(year, index + 1, min(last.day, calendar.monthrange(year, index + 1)[1]))
+    return months_after(last, months)
 
 
 def model_version(figures: Figures) -> str:
     """The figures of the score name it by their content."""
     own = {name: figure.value for name, figure in figures.items() if name.startswith("aml_")}
-    digest = hashlib.sha256(msgspec.json.encode(own, order="sorted")).hexdigest()
-    return f"aml-{digest[:12]}"
+    return version_of("aml", msgspec.json.encode(own, order="sorted"))
 
 
 def _strongest(hits: Sequence[Row], business_date: dt.date, figures: Figures) -> list[Reason]:

@@ -19,14 +19,14 @@ from lifecycle.aml_scoring import aml_scores
 from lifecycle.clients.facts import Facts
 from lifecycle.commands import application
 from lifecycle.errors import UsageError
-from lifecycle.events import Outgoing, minor_units
+from lifecycle.events import Outgoing, decoded, minor_units
 from lifecycle.events import account as ac
 from lifecycle.plots import recall_plot
 from lifecycle.risk.aml.typologies import TYPOLOGIES
 from lifecycle.sources.injection import SOURCE, Accounts, Planting, accounts_of, inject
 from lifecycle.sources.laundering import SCHEMES
 from lifecycle.sources.simulator import LAUNDERING, SimulatorSource
-from tests.lakes import ZONE, decoded, lake_of
+from tests.lakes import ZONE, lake_of
 
 FIRST = dt.date(2026, 1, 1)
 LIVED = 130

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from lifecycle.alerts.rules import RuleSet, load_rules
 from lifecycle.risk.aml.factor import FACTORS
 from lifecycle.risk.aml.large import due_date, working_days_after
-from lifecycle.risk.aml.score import Score, band, decayed, model_version, next_review, score
+from lifecycle.risk.aml.score import Score, decayed, model_version, next_review, score
 from lifecycle.risk.aml.typologies import TYPOLOGIES
+from lifecycle.risk.score_row import band_of
 from lifecycle.settings import ROOT
 
 FIGURES = load_rules(ROOT / "rules").parameters
@@ -76,7 +77,7 @@ def test_a_suppressed_score_says_nothing() -> None:
     [(0, "LOW"), (39, "LOW"), (40, "MEDIUM"), (69, "MEDIUM"), (70, "HIGH"), (100, "HIGH")],
 )
 def test_levels(value: int, name: str) -> None:
-    assert band(value, FIGURES) == name
+    assert band_of(value, FIGURES["aml_levels"].value) == name
 
 
 @pytest.mark.parametrize(
