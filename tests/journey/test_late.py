@@ -60,7 +60,7 @@ facts = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.lists(facts, min_size=1, max_size=6), st.integers(0, 70)), max_size=8))
 def test_any_mixture_of_late_facts_folds_to_what_is_stored(
     rules: Decider, batches: list[tuple[list[Outgoing], int]]

@@ -164,7 +164,7 @@ def test_an_empty_batch_is_refused() -> None:
         prepared([], NOW)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=5), st.data())
 def test_how_records_fall_into_batches_changes_nothing(
     rules: Decider, sizes: list[int], data: st.DataObject

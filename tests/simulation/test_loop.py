@@ -111,7 +111,6 @@ class Stream(RuleBasedStateMachine):
 Stream.TestCase.settings = settings(
     max_examples=200,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestStream = Stream.TestCase

@@ -344,7 +344,7 @@ values_ = st.fixed_dictionaries({
 })
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(models(), st.lists(values_, min_size=1, max_size=10))
 def test_both_scorers_say_the_same(model: Model, rows_: list[dict[str, float | None]]) -> None:
     columns = {name: pa.array([row[name] for row in rows_], pa.float64()) for name in FEATURES[:4]}
@@ -353,14 +353,12 @@ def test_both_scorers_say_the_same(model: Model, rows_: list[dict[str, float | N
     assert bulk["pd"].to_pylist() == pytest.approx([probability(model, row) for row in rows_])
 
 
-@settings(deadline=None)
 @given(models())
 def test_an_artefact_is_read_as_it_was_written(model: Model) -> None:
     assert read_model(write_model(model), "here", FEATURES) == model
     assert model.version == read_model(write_model(model), "here", FEATURES).version
 
 
-@settings(deadline=None)
 @given(models(), values_, st.sampled_from(FEATURES[:4]))
 def test_what_raises_the_odds_never_lowers_the_probability(
     model: Model, row: dict[str, float | None], name: str
@@ -454,7 +452,6 @@ def test_a_row_of_the_points(
     assert (row.pd, row.calibrated) == (None, False)
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries({name: st.one_of(st.none(), finite) for name in FEATURES}))
 def test_points_are_from_nought_to_a_hundred(values: dict[str, float | None]) -> None:
     row = scored_by_points("C1", values, {}, FIGURES)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle import conduct, profiling
@@ -78,7 +78,6 @@ any_signs = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(any_signs, any_signs)
 def test_another_sign_never_lowers_a_score(some: list[Sign], more: list[Sign]) -> None:
     fewer, all_of_them = scored(*some), scored(*some, *more)

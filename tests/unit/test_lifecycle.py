@@ -424,7 +424,7 @@ observations = st.builds(
 nights = st.lists(st.tuples(observations, st.integers(1, 40), st.integers(1, 3)), max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(nights)
 def test_no_sequence_of_observations_breaks_the_machine(
     lived: list[tuple[Observation, int, int]],
@@ -448,7 +448,7 @@ def test_no_sequence_of_observations_breaks_the_machine(
             on += dt.timedelta(days=gap)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(observations)
 def test_a_standing_is_stored_and_read_back(observation: Observation) -> None:
     standing, _ = step(None, observation, DAY, FIGURES)

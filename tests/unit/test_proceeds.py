@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.adapters.engines import DuckDBEngine
@@ -131,7 +131,6 @@ def life(parts: tuple[Any, ...]) -> tuple[dict[str, Decimal], list[Entry], Decim
     return balances, entries(*before, (loan, "LOAN"), *after), loan
 
 
-@settings(deadline=None)
 @given(lives, methods)
 def test_no_more_is_traced_than_was_lent_or_went_out(parts: Any, method: Method) -> None:
     opening, moves, loan = life(parts)
@@ -145,7 +144,6 @@ def test_no_more_is_traced_than_was_lent_or_went_out(parts: Any, method: Method)
     assert all(amount <= went[entry] for entry, amount in by_entry.items())
 
 
-@settings(deadline=None)
 @given(lives)
 def test_the_methods_agree_when_all_is_spent(parts: Any) -> None:
     """After all accounts were emptied into one kind of payee, both say that the whole loan went."""
@@ -167,7 +165,6 @@ def test_the_methods_agree_when_all_is_spent(parts: Any) -> None:
     assert totals["FIFO"] == totals["LIFO"] == loan
 
 
-@settings(deadline=None)
 @given(lives, methods)
 def test_what_is_later_changes_nothing_that_was_traced(parts: Any, method: Method) -> None:
     opening, moves, _ = life(parts)

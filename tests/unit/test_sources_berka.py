@@ -135,7 +135,7 @@ def test_codes_of_an_entry(
     assert (data.purpose, data.initiator, data.is_cash) == (purpose, initiator, cash)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(-500_000, 500_000).filter(bool), min_size=1, max_size=7), st.randoms())
 def test_any_shuffled_day_comes_out_as_a_chain(amounts: list[int], shuffle: Any) -> None:
     """`amounts` in hundredths; the sum stands in the file, the order is lost."""

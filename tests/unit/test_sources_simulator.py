@@ -745,7 +745,7 @@ def test_statements_add_up(lives: dict[str, Life]) -> None:
         assert fact.period_end < fact.filed_at == fact.business_date
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 2**63))
 def test_balances_chain_and_close_in_every_bank(seed: int) -> None:
     """To the fen: each entry follows from the one before, each day ends with the last of them."""

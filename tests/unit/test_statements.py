@@ -204,7 +204,7 @@ def test_the_extremes_of_a_population_count_as_its_bounds() -> None:
     assert 99 < kept[-1] < 1e9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=99))
 def test_few_are_left_as_they_are(values: list[float | None]) -> None:
     rows = pa.table({"index": pa.array(values, pa.float64())})

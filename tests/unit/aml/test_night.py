@@ -194,7 +194,7 @@ def hits_of(bank: Bank, *codes: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(ENTRIES, ENTRIES, st.booleans())
 def test_more_entries_never_lower_a_count_of_hits(
     entries: list[tuple[str, str]], more: list[tuple[str, str]], company: bool
@@ -204,7 +204,7 @@ def test_more_entries_never_lower_a_count_of_hits(
     assert all(less[code] <= all_of_them[code] for code in less)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(st.integers(0, 20 * 24), st.integers(25_000, 55_000)), max_size=9))
 def test_structuring_is_what_a_count_by_hand_finds(entries: list[tuple[int, int]]) -> None:
     """The sliding window against every window of seven days there is."""

@@ -111,7 +111,7 @@ BALANCES = st.lists(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(entries=ENTRIES, balances=BALANCES)
 def test_shares_are_shares(
     entries: list[tuple[str, dt.date, str, bool, bool]],

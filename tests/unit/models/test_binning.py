@@ -39,7 +39,7 @@ def test_the_trend_is_found_and_points_follow_it(shape, trend: str, figures: Fig
     assert (np.diff(steps[steps != 0]) != 0).sum() == (trend in {"peak", "valley"})
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), holes=st.floats(0, 0.5), digits=st.integers(1, 4))
 def test_a_trend_turns_once_at_most_whatever_the_values(
     seed: int, holes: float, digits: int, figures: Figures

@@ -33,7 +33,7 @@ def test_a_case_by_hand(name: str) -> None:
     assert metrics.METRICS[name](metrics.counts(PD, BAD)) == pytest.approx(BY_HAND[name])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(20, 300), st.integers(1, 3))
 def test_scikit_learn_agrees(seed: int, rows: int, digits: int) -> None:
     draw = np.random.default_rng(seed)

@@ -46,7 +46,7 @@ def test_reasons_have_words_in_both_languages(figures: Figures) -> None:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows=st.lists(ROWS, min_size=1, max_size=30))
 def test_a_row_and_an_engine_agree(rows: list[dict], figures: Figures) -> None:
     schema = pa.schema([("load", pa.float64()), ("home", pa.string()), ("age", pa.float64())])
