@@ -86,7 +86,13 @@ def tell_operations(context: dict[str, Any]) -> None:
     # At midnight for the day before. Not at two: a backfill takes the ticks between the midnights
     # of its two dates, so a tick at two would leave out the last date.
     schedule=CronPartitionTimetable(
-        "0 0 * * *", timezone=str(ZONE), run_offset=-1, key_format="%Y-%m-%d"
+        "0 0 * * *",
+        timezone=str(ZONE),
+        run_offset=-1,
+        key_format="%Y-%m-%d",
+        # False would still run the tick that is less than a tenth of a day old: a new installation
+        # shortly after midnight would wait for a night before it existed, and run none by hand.
+        run_immediately=dt.timedelta(0),
     ),
     # No start date: with one, a new installation would at once run the night before it existed.
     catchup=False,
