@@ -16,6 +16,7 @@ from ibis import _
 from ibis.expr.types.groupby import GroupedTable
 
 from lifecycle.clients.attribute import Figures
+from lifecycle.risk.facility_log import units
 from lifecycle.risk.history import History
 
 OPENED = "bank.account.opened.v1"
@@ -32,6 +33,9 @@ DRAWN = "bank.credit.utilisation_snapshot.v1"
 INQUIRY = "bank.credit.bureau_inquiry.v1"
 REPORT = "bank.credit.bureau_report_received.v1"
 VALUED = "bank.credit.collateral_valued.v1"
+
+UNITS = 10_000.0
+"""Amounts of a history are in ten-thousandths."""
 
 Derive = Callable[[History, Figures], ir.Table]
 
@@ -105,7 +109,7 @@ def utilisation(history: History, figures: Figures) -> ir.Table:
     return (
         newest
         .group_by("subject_id")
-        .agg(drawn=_.drawn.cast("float64").sum(), total=newest["limit"].cast("float64").sum())
+        .agg(drawn=units(_.drawn).sum(), total=units(newest["limit"]).sum())
         .filter(_.total > 0)
         .select("subject_id", value=_.drawn / _.total)
     )
@@ -144,13 +148,13 @@ def bureau_lenders(history: History, figures: Figures) -> ir.Table:
 def low_balance_180d(history: History, figures: Figures) -> ir.Table:
     """The balance that nine in ten entries of half a year left behind or more. The lowest one says more
     where every entry is known; this one bears gaps in a feed."""
-    return _balances(history, figures, 180).agg(value=_.balance.quantile(0.1))
+    return _balances(history, figures, 180).agg(value=_.balance.quantile(0.1) / UNITS)
 
 
 @feature("R04")
 def min_balance_90d(history: History, figures: Figures) -> ir.Table:
     """The lowest balance after an entry within ninety days."""
-    return _balances(history, figures, 90).agg(value=_.balance.min())
+    return _balances(history, figures, 90).agg(value=_.balance.min() / UNITS)
 
 
 @feature("R05")
@@ -173,10 +177,14 @@ def balance_trend(history: History, figures: Figures) -> ir.Table:
 @feature("R07")
 def balance_cv_180d(history: History, figures: Figures) -> ir.Table:
     """Coefficient of variation of the balances after the entries of half a year."""
-    spread = _balances(history, figures, 180).agg(
-        mean=_.balance.mean(), deviation=_.balance.std(how="pop"), n=_.count()
+    # Squares are exact as decimals only.
+    exact = _.balance.cast("decimal(38,0)")
+    sums = _balances(history, figures, 180).agg(
+        mean=_.balance.mean(), squares=(exact * exact).sum().cast("float64"), n=_.count()
     )
-    return spread.filter(_.mean > 0, _.n > 1).select("subject_id", value=_.deviation / _.mean)
+    variance = ibis.greatest(sums.squares / sums.n - sums["mean"] * sums["mean"], 0.0)
+    varied = sums.mutate(deviation=variance.sqrt()).filter(_["mean"] > 0, _.n > 1)
+    return varied.select("subject_id", value=_.deviation / _["mean"])
 
 
 # --- what comes in and goes out -------------------------------------------------------------------
@@ -185,7 +193,8 @@ def balance_cv_180d(history: History, figures: Figures) -> ir.Table:
 @feature("R08")
 def inflow_mean_180d(history: History, figures: Figures) -> ir.Table:
     """The mean credit of half a year."""
-    return _inflows(history, figures).group_by("subject_id").agg(value=_.number.mean())
+    credits = _inflows(history, figures)
+    return credits.group_by("subject_id").agg(value=_.number.mean() / UNITS)
 
 
 @feature("R08")
@@ -253,13 +262,13 @@ def collateral_change(history: History, figures: Figures) -> ir.Table:
     """The newest value of the collateral against the first one, less one."""
     valued = history.facts(VALUED)
     each = ["subject_id", "collateral_id"]
-    last = _newest(valued, "collateral_id").select(*each, last=_.value.cast("float64"))
+    last = _newest(valued, "collateral_id").select(*each, last=units(_.value))
     oldest = valued.mutate(
         nth=ibis.row_number().over(
             ibis.window(group_by=each, order_by=[valued.time, valued.position])
         )
     )
-    first = oldest.filter(_.nth == 0).select(*each, first=_.value.cast("float64"))
+    first = oldest.filter(_.nth == 0).select(*each, first=units(_.value))
     sums = last.join(first, each).group_by("subject_id").agg(last=_.last.sum(), first=_.first.sum())
     return sums.filter(_.first > 0).select("subject_id", value=_.last / _.first - 1)
 
@@ -322,7 +331,9 @@ def _instalment(history: History, figures: Figures) -> ir.Table:
     """(subject_id, instalment) of the newest application that may still be decided on."""
     days = int(figures["application_open_days"].value)
     asked = _newest(history.facts(APPLIED).filter(_.age < days, _.term_months > 0))
-    return asked.select("subject_id", instalment=_.requested_amount.cast("float64") / _.term_months)
+    return asked.select(
+        "subject_id", instalment=units(_.requested_amount).cast("float64") / _.term_months
+    )
 
 
 def _for_each(asked: ir.Table, base: ir.Table) -> ir.Table:

@@ -139,7 +139,8 @@ def _by_now(facts: Facts, table: ir.Table) -> ir.Table:
     return table.filter(table.business_date <= facts.business_date)
 
 
-def _units(amount: ir.Value) -> ir.Value:
+def units(amount: ir.Value) -> ir.Value:
+    """An amount in ten-thousandths, a whole number."""
     return (amount.cast("decimal(18,4)") * _UNITS).cast("int64")
 
 
@@ -169,7 +170,7 @@ def _instalments(facts: Facts) -> ir.Table:
         "due_date",
         "instalment_no",
         "schedule_version",
-        total=_units(due.total),
+        total=units(due.total),
         position="position",
     )
 
@@ -179,9 +180,9 @@ def _money(facts: Facts) -> ir.Table:
     given_up = facts.table(_WRITTEN_OFF)
     none = ibis.literal(0).cast("int64")
     parts = [
-        (made, _units(made.pays), -_units(made.principal)),
-        (lent, none, _units(lent.amount)),
-        (given_up, none, -_units(given_up.amount)),
+        (made, units(made.pays), -units(made.principal)),
+        (lent, none, units(lent.amount)),
+        (given_up, none, -units(given_up.amount)),
     ]
     rows = ibis.union(*[
         _by_now(facts, table).select(
@@ -249,9 +250,9 @@ def _reports(facts: Facts) -> ir.Table:
         "client_id",
         "business_date",
         "position",
-        total=_units(ordered.total_debt),
-        npl=_units(ibis.coalesce(ordered.npl_debt, zero)),
-        over=_units(ibis.coalesce(ordered.debt_over_90_dpd, zero)),
+        total=units(ordered.total_debt),
+        npl=units(ibis.coalesce(ordered.npl_debt, zero)),
+        over=units(ibis.coalesce(ordered.debt_over_90_dpd, zero)),
         rating="external_rating",
         records=ordered.public_records.join(";"),
     )

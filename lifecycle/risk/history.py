@@ -20,6 +20,7 @@ from ibis import _
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import arrow_of, end_of
 from lifecycle.ports import Engine
+from lifecycle.risk.facility_log import units
 
 POSTED = "bank.account.transaction_posted.v1"
 REVERSED = "bank.account.transaction_reversed.v1"
@@ -79,7 +80,9 @@ class History:
 
     def entries(self, figures: Figures) -> ir.Table:
         """Booked entries that stand, of the longest window a feature looks at: `credit`, `number` (the
-        amount), `balance` (after it; null where the source does not tell), `by_bank`."""
+        amount), `balance` (after it; null where the source does not tell), `by_bank`. Both are whole
+        ten-thousandths as floats, whose sums are exact: floats add up to other last digits in
+        another order, and a feature has to be the same to the last byte."""
         days = int(figures["credit_history_days"].value)
         return self.once("entries", lambda: self._entries(days))
 
@@ -99,8 +102,8 @@ class History:
             credit=standing.credit_debit_indicator == "CRDT",
             by_bank=standing.initiator == "BANK",
             own=ibis.coalesce(standing.counterparty["type"] == "OWN", False),
-            number=standing.amount.cast("float64"),
-            balance=standing.balance_after.cast("float64"),
+            number=units(standing.amount).cast("float64"),
+            balance=units(standing.balance_after).cast("float64"),
             category=ibis.coalesce(
                 standing.merchant_details["merchant_category_code"], standing.mcc
             ),

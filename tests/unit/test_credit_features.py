@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import pstdev
 from typing import Any
 
 import ibis
@@ -124,6 +125,12 @@ CASES: dict[str, tuple[float | None, float | None]] = {
     "low_balance_180d": (540.0, 200.0),
     "min_balance_90d": (500.0, -100.0),
     "overdrawn_share_12m": (0.0, 1 / 6),
+    # The newest entry is thirty days old on the late date.
+    "balance_trend": (0.0, None),
+    "balance_cv_180d": (
+        pstdev([500, 600, 1000, 1000, 1009]) / (4109 / 5),
+        pstdev([500, 600, 1000, 1000, 1009, -100]) / (4009 / 6),
+    ),
     "inflow_mean_180d": (750.0, 750.0),
     "outflow_share_180d": (500 / 1500, 1609 / 1500),
     "salary_share_180d": (1000 / 1500, 1000 / 1500),
@@ -140,6 +147,10 @@ CASES: dict[str, tuple[float | None, float | None]] = {
     "bureau_lenders": (None, None),
     "collateral_change": (None, None),
 }
+
+
+def test_every_feature_has_a_case() -> None:
+    assert CASES.keys() == FEATURES.keys()
 
 
 @pytest.mark.parametrize("name", CASES)
