@@ -18,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from benchmarks.profiles import FIRST_DAY, Note, date_of, seal, timed
 from benchmarks.scratch import machine_facts
 from lifecycle import app
@@ -27,6 +29,7 @@ from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
 from lifecycle.clients.observation import observations
 from lifecycle.errors import UsageError
+from lifecycle.models import metrics
 from lifecycle.ports import Engine
 from lifecycle.risk.attrition_facts import FEATURES, features
 from lifecycle.risk.attrition_fit import fit
@@ -158,10 +161,9 @@ def ranking(
     scores: Sequence[float], left: Sequence[bool], resamples: int = RESAMPLES
 ) -> dict[str, Any]:
     """AUC with a bootstrap interval over clients' rows, PR-AUC, and lift and capture of the worst tenth."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    auc = float(roc_auc_score(left, scores))
-    low, high = _interval(scores, left, roc_auc_score, resamples) if resamples else (auc, auc)
+    whole = _counts(scores, left)
+    auc = metrics.auc(whole)
+    low, high = _interval(scores, left, resamples) if resamples else (auc, auc)
     worst = sorted(range(len(scores)), key=lambda n: -scores[n])[: max(1, int(TOP * len(scores)))]
     found = sum(left[n] for n in worst)
     base = sum(left) / len(left)
@@ -169,10 +171,14 @@ def ranking(
         "auc": round(auc, 3),
         "auc_low": low,
         "auc_high": high,
-        "pr_auc": round(float(average_precision_score(left, scores)), 3),
+        "pr_auc": round(metrics.pr_auc(whole), 3),
         "lift": round(found / len(worst) / base, 2),
         "capture": round(found / sum(left), 3),
     }
+
+
+def _counts(scores: Sequence[float], left: Sequence[bool]) -> metrics.Counts:
+    return metrics.counts(np.asarray(scores, float), np.asarray(left, np.int8))
 
 
 def _by_chance(pds: Sequence[float], left: Sequence[bool], seed: int) -> dict[str, Any]:
@@ -189,19 +195,15 @@ def _by_chance(pds: Sequence[float], left: Sequence[bool], seed: int) -> dict[st
     return means | {"auc_low": aucs[1], "auc_high": aucs[-2]}
 
 
-def _interval(
-    scores: Sequence[float],
-    left: Sequence[bool],
-    measure_of: Callable[..., float],
-    resamples: int,
-) -> tuple[float, float]:
-    """The 95 % of the resamples."""
+def _interval(scores: Sequence[float], left: Sequence[bool], resamples: int) -> tuple[float, float]:
+    """The 95 % of the AUC of the resamples."""
     chance = random.Random(0)
     drawn = []
     for _ in range(resamples):
         rows = [chance.randrange(len(left)) for _ in left]
         if any(left[n] for n in rows):
-            drawn.append(float(measure_of([left[n] for n in rows], [scores[n] for n in rows])))
+            resample = _counts([scores[n] for n in rows], [left[n] for n in rows])
+            drawn.append(metrics.auc(resample))
     drawn.sort()
     return round(drawn[int(0.025 * len(drawn))], 3), round(drawn[int(0.975 * len(drawn))], 3)
 
@@ -209,7 +211,7 @@ def _interval(
 def calibration(pds: Sequence[float], left: Sequence[bool]) -> dict[str, float]:
     """Brier score, and the mean probability beside the share that left."""
     return {
-        "brier": round(sum((p - y) ** 2 for p, y in zip(pds, left, strict=True)) / len(pds), 4),
+        "brier": round(metrics.brier(_counts(pds, left)), 4),
         "mean_pd": round(sum(pds) / len(pds), 4),
         "left": round(sum(left) / len(left), 4),
     }
