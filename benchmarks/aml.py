@@ -23,9 +23,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from benchmarks.scratch import machine_facts
-from lifecycle import app
+from lifecycle import app, scoring
 from lifecycle.alerts.rules import load_rules
-from lifecycle.aml_scoring import AmlNight, aml_scores
+from lifecycle.aml_scoring import AmlNight, aml_night
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
 from lifecycle.events import Outgoing, decoded
@@ -104,7 +104,7 @@ def _berka(
     bank = accounts_of(source)
     with TemporaryDirectory() as folder, _engine(Path(folder), source) as engine:
         facts = Facts(engine, BERKA_LAST, BERKA_ZONE, frozenset())
-        quiet = _hits(aml_scores(engine, facts, own))
+        quiet = _hits(aml_night(engine, facts, own))
         open_groups = _open_groups(engine, facts, own)
     found: dict[tuple[str, int], list[bool]] = defaultdict(list)
     collateral: Counter[str] = Counter()
@@ -221,7 +221,7 @@ def _planted_hits(
     told = [out for events in changed.values() for out in events]
     with TemporaryDirectory() as folder, _engine(Path(folder), [*rest, *told]) as engine:
         facts = Facts(engine, BERKA_LAST, BERKA_ZONE, frozenset())
-        return _hits(aml_scores(engine, facts, figures))
+        return _hits(aml_night(engine, facts, figures))
 
 
 # --- the simulated bank ---------------------------------------------------------------------------
@@ -234,12 +234,13 @@ def _simulated(configured: Settings, figures: Figures, clients: int, seed: int) 
     last = FIRST_DAY + dt.timedelta(days=DAYS - 1)
     with TemporaryDirectory() as folder, _engine(Path(folder), source.events(None, None)) as engine:
         facts = Facts(engine, last, configured.timezone, frozenset())
-        night = aml_scores(engine, facts, figures)
+        night = aml_night(engine, facts, figures)
     labels, hits = source.labels(), _hits(night)
     told = {label.client_id for label in labels}
+    frame = scoring.Frame(last, scoring.Models(), figures, "", {})
     bands = Counter(
         (row["client_id"] in told, row["band"])
-        for row in night.scores.select(["client_id", "band"]).to_pylist()
+        for row in scoring.rows("AML", night.candidates, frame)
     )
     quiet = {code: hits[code] - told for code in TYPOLOGIES}
     return {

@@ -33,8 +33,15 @@ from lifecycle.models import metrics
 from lifecycle.ports import Engine
 from lifecycle.risk.attrition_facts import FEATURES, features
 from lifecycle.risk.attrition_fit import fit
-from lifecycle.risk.attrition_score import Model, Values, probability, scored_by_points, write_model
-from lifecycle.risk.score_row import band_of
+from lifecycle.risk.attrition_score import (
+    Inputs,
+    Model,
+    Values,
+    probability,
+    score,
+    write_model,
+)
+from lifecycle.risk.score import band_of
 from lifecycle.settings import Settings
 
 EVERY = 30
@@ -144,7 +151,7 @@ def judged(
     """Measures of the model, of the points, and of single features, on what was not fitted on."""
     left = [one.outcome is not None for one in test]
     pds = [probability(model, one.values) for one in test]
-    points = [scored_by_points(one.client, one.values, {}, figures).value or 0 for one in test]
+    points = [score(Inputs(dict(one.values), {}), None, figures).value for one in test]
     return {
         "model": ranking(pds, left) | calibration(pds, left),
         "points": ranking([float(value) for value in points], left),
@@ -247,9 +254,7 @@ def demonstrated(configured: Settings, figures: Figures, note: Note) -> dict[str
             ahead = engine.run(observations(facts_of(horizon), figures)).to_pylist()
             left = outcomes(engine, facts_of, BERKA_DAY, figures)
     last = {row["client_id"]: row["last_cit"] for row in ahead}
-    bands = Counter(
-        scored_by_points(row["client_id"], values_of(row), {}, figures).band for row in rows
-    )
+    bands = Counter(score(Inputs(values_of(row), {}), None, figures).band for row in rows)
     asked = {row["client_id"] for row in rows}
     return {
         "as_of": BERKA_DAY,

@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import bulk_bank
 from benchmarks.scratch import machine_facts, peak_rss_mb
-from lifecycle import app, profiling, scoring, standings
+from lifecycle import app, profiling, score_gate, scores, scoring, standings
 from lifecycle.alerts.rules import load_rules
 from lifecycle.clients.attribute import Figures, closed_months
 from lifecycle.clients.attributes import ATTRIBUTES
@@ -240,25 +240,36 @@ def _night(configured: Settings, bank: Bank, into: Path) -> Cost:
         facts = Facts(engine, bank.day, configured.timezone, frozenset())
         stood = standings.stand(engine, facts, None, figures)
         meter.lap("standings")
-        watched, used = [], []
-        names = pa.array(scoring.attributes_used(figures))
+        watched, used, judged = [], [], []
+        names = pa.array(scores.attributes_used(figures))
         profiles, summaries = into / "client_profile", into / "client_summary"
         for folder in (profiles, summaries):
             folder.mkdir()
         for number, made in enumerate(profiling.make(engine, facts, figures)):
             profiling.gate_columns(made, facts, figures)
             watched.append(standings.watched(made.rows, figures))
-            used.append(made.rows.filter(pc.is_in(made.rows["name"], names)))
+            own = made.rows.filter(pc.is_in(made.rows["name"], names))
+            used.append(own.select(scores.USED))
             pq.write_table(made.rows, profiles / f"{number}.parquet")
             rows = standings.rows_of(made.summaries, stood)
+            judged.append(rows.select(scores.SUMMARY))
             pq.write_table(rows, summaries / f"{number}.parquet")
         standings.gate_columns(watched, stood, None, figures)
         meter.lap("attributes, summaries, columns of gates")
-        stages = scoring.stages(engine, facts, figures)
-        scores = scoring.scores(pa.concat_tables(used), stages, bank.day, frozenset(), figures)
-        _write(stages.to_reader(), into, "facility_stage")
-        _write(pa.Table.from_pylist(scores, scoring.SCHEMA).to_reader(), into, "risk_score")
-        meter.lap("facilities and scores")
+        known, stated = pa.concat_tables(used), pa.concat_tables(judged)
+        found = scores.find(engine, facts, known, stated, frozenset(), figures)
+        for name, product in found.products.items():
+            _write(product.to_reader(), into, name)
+        meter.lap("facilities, and what scores rest on")
+        frame = scoring.Frame(bank.day, scoring.Models(), figures, "", {})
+        rowed = [
+            row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)
+        ]
+        eligible = score_gate.eligible(stated["client_id"].to_pylist(), known)
+        stages = found.products["facility_stage"]
+        score_gate.columns(rowed, stages, eligible, scoring.Models(), figures)
+        _write(pa.Table.from_pylist(rowed, scoring.SCHEMA).to_reader(), into, "risk_score")
+        meter.lap("scores, columns of their gate")
         return meter.cost()
 
 

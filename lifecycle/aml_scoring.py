@@ -1,21 +1,19 @@
-"""The rows of a night about money laundering: scores, hits, static factors, the statutory list."""
+"""The night's part about money laundering: hits, static factors, reviews, the statutory list."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import ibis.expr.types as ir
-import msgspec
 import pyarrow as pa
 from ibis import _
 
-from lifecycle.clients.attribute import Figures
+from lifecycle.clients.attribute import SOURCES_MAX, Figures
 from lifecycle.clients.attributes.identity import KYC
 from lifecycle.clients.facts import Facts
-from lifecycle.clients.reading import AML
 from lifecycle.clients.tasks import Task
 from lifecycle.ports import Engine
 from lifecycle.risk.aml import score as scored
@@ -24,47 +22,88 @@ from lifecycle.risk.aml.entries import unconverted
 from lifecycle.risk.aml.factor import FACTORS
 from lifecycle.risk.aml.large import due_date, large_transactions
 from lifecycle.risk.aml.typologies import TYPOLOGIES
-from lifecycle.scoring import SCHEMA as COMMON
+from lifecycle.risk.score import Candidate
 
 Row = dict[str, Any]
 
-SCHEMA = pa.schema([
-    *COMMON,
+REVIEWS = pa.schema([
+    ("client_id", pa.string()),
     ("static_points", pa.decimal128(5, 1)),
     ("dynamic_points", pa.decimal128(5, 1)),
+    ("level", pa.string()),
     ("last_review", pa.date32()),
     ("next_review", pa.date32()),
 ])
-"""The columns of every score, and what is AML's own. `reason_codes` holds every reason as JSON:
-code, points, zh, en, day, sources."""
 
 
 class AmlNight(NamedTuple):
-    """What a night says; every table is for role CO alone."""
+    """What a night finds; every table is for role CO alone."""
 
-    scores: pa.Table
-    """One row for each registered client; see `SCHEMA`."""
+    candidates: list[Candidate]
+    """Every registered client, by id. Withheld: its facts are in quarantine, or it has entries in a
+    currency without a rate."""
     hits: pa.Table
     """(client_id, code, day, points, sources, figures), points before decay."""
     factors: pa.Table
     """(client_id, code, points, sources)."""
     large: pa.Table
     """What `large_transactions` gives, with `due_date`."""
+    last_reviews: dict[str, dt.date]
+    """Client -> its newest review, else its registration."""
 
 
-def aml_scores(
+def aml_night(
     engine: Engine, facts: Facts, figures: Figures, degraded: frozenset[str] = frozenset()
 ) -> AmlNight:
-    """All rows of the night of `facts`. Clients in `degraded` (their facts are in quarantine), and those
-    with entries in a currency without a rate, get status SUPPRESSED and no value."""
+    """All that the night of `facts` finds, and who is to be scored."""
     hits = _gathered(engine, (t.hits(facts, figures) for t in TYPOLOGIES.values()))
     factors = _gathered(engine, (f.rows(facts, figures) for f in FACTORS.values()))
     unusable = degraded | set(engine.run(unconverted(facts, figures))["client_id"].to_pylist())
-    reviews = engine.run(last_reviews(facts)).sort_by("client_id").to_pylist()
-    rows = _rows(reviews, hits, factors, facts.business_date, unusable, figures)
-    return AmlNight(
-        pa.Table.from_pylist(rows, SCHEMA), hits, factors, large_list(engine, facts, figures)
+    last = engine.run(last_reviews(facts)).sort_by("client_id")
+    reviewed = dict(
+        zip(last["client_id"].to_pylist(), last["last_review"].to_pylist(), strict=True)
     )
+    of_client, known = _parts(hits), _parts(factors)
+    candidates = [
+        Candidate(
+            client,
+            scored.Inputs(tuple(known.get(client, ())), tuple(of_client.get(client, ()))),
+            "SUPPRESSED" if client in unusable else None,
+        )
+        for client in reviewed
+    ]
+    return AmlNight(candidates, hits, factors, large_list(engine, facts, figures), reviewed)
+
+
+def reviews(
+    night: AmlNight, levels: Mapping[str, str | None], business_date: dt.date, figures: Figures
+) -> pa.Table:
+    """One row for each candidate: both parts of its score, its level (client -> band of the score; None
+    where it is withheld, and then nothing else is said), its last review and the next one."""
+    rows = [
+        _review(one, levels[one.client_id], night.last_reviews, business_date, figures)
+        for one in night.candidates
+    ]
+    return pa.Table.from_pylist(rows, REVIEWS)
+
+
+def _review(
+    one: Candidate,
+    level: str | None,
+    last: Mapping[str, dt.date],
+    business_date: dt.date,
+    figures: Figures,
+) -> Row:
+    reviewed = last[one.client_id]
+    row: Row = {"client_id": one.client_id, "level": level, "last_review": reviewed}
+    if level is None:
+        return row
+    found = scored.total(one.inputs, business_date, figures)
+    return row | {
+        "static_points": found.static,
+        "dynamic_points": found.dynamic,
+        "next_review": scored.next_review(reviewed, level, figures),
+    }
 
 
 def large_list(engine: Engine, facts: Facts, figures: Figures) -> pa.Table:
@@ -84,7 +123,7 @@ def last_reviews(facts: Facts) -> ir.Table:
     return known.select("client_id", last_review=_.reviewed.coalesce(_.business_date))
 
 
-def refresh_tasks(scores: pa.Table, business_date: dt.date, figures: Figures) -> dict[str, Task]:
+def refresh_tasks(reviewed: pa.Table, business_date: dt.date, figures: Figures) -> dict[str, Task]:
     """Client -> the task its relationship manager gets when the review comes near. Its words, key and
     kind are the same for every level, and say nothing of why."""
     own = figures["aml_refresh"].value
@@ -98,7 +137,7 @@ def refresh_tasks(scores: pa.Table, business_date: dt.date, figures: Figures) ->
             reason_zh=own["zh"],
             reason_en=own["en"],
         )
-        for row in scores.select(["client_id", "last_review", "next_review"]).to_pylist()
+        for row in reviewed.select(["client_id", "last_review", "next_review"]).to_pylist()
         if row["next_review"] is not None and row["next_review"] - notice <= business_date
     }
 
@@ -113,59 +152,11 @@ def _gathered(engine: Engine, expressions: Iterable[ir.Table]) -> pa.Table:
     return whole.sort_by([(key, "ascending") for key in keys])
 
 
-def _rows(
-    reviews: Sequence[Row],
-    hits: pa.Table,
-    factors: pa.Table,
-    business_date: dt.date,
-    unusable: frozenset[str],
-    figures: Figures,
-) -> list[Row]:
-    of_client, known = _by_client(hits), _by_client(factors)
-    version = scored.model_version(figures)
-    return [
-        _row(
-            scored.score(
-                client,
-                known[client],
-                of_client[client],
-                business_date,
-                figures,
-                suppressed=client in unusable,
-            ),
-            review["last_review"],
-            version,
-            business_date,
-            figures,
-        )
-        for review in reviews
-        for client in [review["client_id"]]
-    ]
-
-
-def _by_client(table: pa.Table) -> dict[str, list[Row]]:
-    rows: dict[str, list[Row]] = defaultdict(list)
+def _parts(table: pa.Table) -> dict[str, list[scored.Part]]:
+    """Client -> its rows, in the order of the table."""
+    parts: dict[str, list[scored.Part]] = defaultdict(list)
     for row in table.to_pylist():
-        rows[row["client_id"]].append(row)
-    return rows
-
-
-def _row(
-    made: scored.Score, last: dt.date, version: str, business_date: dt.date, figures: Figures
-) -> Row:
-    return {
-        "score_id": made.score_id,
-        "client_id": made.client_id,
-        "score_type": AML,
-        "status": made.status,
-        "value": made.value,
-        "band": made.band,
-        "reason_codes": msgspec.json.encode(made.reasons).decode(),
-        "feature_hash": made.feature_hash,
-        "model_version": version,
-        "as_of": business_date,
-        "static_points": made.static,
-        "dynamic_points": made.dynamic,
-        "last_review": last,
-        "next_review": made.band and scored.next_review(last, made.band, figures),
-    }
+        sources = tuple(row["sources"][:SOURCES_MAX])
+        part = scored.Part(row["code"], row["points"], sources, row.get("day"))
+        parts[row["client_id"]].append(part)
+    return parts

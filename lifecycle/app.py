@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from consumers.publish import Published
     from lifecycle.adapters.alert_store import AlertStore
     from lifecycle.adapters.lake import Lake
+    from lifecycle.adapters.override_store import OverrideStore
     from lifecycle.adapters.quarantine_store import QuarantineStore
     from lifecycle.adapters.retention import Purged
     from lifecycle.alerts.dispatch import Dispatched
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from lifecycle.events.fields import Purpose
     from lifecycle.limits import Limits
     from lifecycle.nightly import Nightly, StepResult
+    from lifecycle.override import Override
     from lifecycle.ports import Batch, Channel, Engine, EventSource, IngestStore
     from lifecycle.proof import Proof
     from lifecycle.quarantine import Action, Answer, Request
@@ -454,7 +456,7 @@ def _restated_night(settings: Settings, date: dt.date) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from lifecycle import profiling, scoring
+    from lifecycle import profiling, scores, scoring
     from lifecycle.clients.facts import Facts
     from lifecycle.restate import attribute_differences, score_differences
 
@@ -466,18 +468,23 @@ def _restated_night(settings: Settings, date: dt.date) -> dict[str, Any]:
         held, degraded = night.store.held()
         with night.open_engine() as engine:
             facts = Facts(engine, date, settings.timezone, held, night.store.corrected())
-            consents = profiling.allowed_purposes(engine, facts, figures)
-            after = pa.concat_tables(
-                rows.select(before.column_names)
-                for _, rows in profiling.attributes(engine, facts, figures, consents)
+            parts, summaries = [], []
+            for made in profiling.make(engine, facts, figures):
+                parts.append(made.rows)
+                summaries.append(scores.summary_rows(made.summaries))
+            after = pa.concat_tables(parts)
+            used = pc.is_in(after["name"], pa.array(scores.attributes_used(figures)))
+            found = scores.find(
+                engine, facts, after.filter(used), pa.concat_tables(summaries), degraded, figures
             )
-            stages = scoring.stages(engine, facts, figures)
-        used = after.filter(pc.is_in(after["name"], pa.array(scoring.attributes_used(figures))))
-        scores = scoring.scores(used, stages, date, degraded, figures)
+        frame = scoring.Frame(date, night.models(), figures, night.rules.hash, {})
+        scored = [
+            row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)
+        ]
         told = night.lake.read("risk_score", date).to_pylist()
     return {
         "attributes": [_named(d) for d in attribute_differences(before, after)],
-        "scores": [_named(d) for d in score_differences(told, scores)],
+        "scores": [_named(d) for d in score_differences(told, scored)],
     }
 
 
@@ -633,6 +640,7 @@ def nightly(settings: Settings) -> Iterator[Nightly]:
     from lifecycle.adapters.nightly_store import NightlyStore
     from lifecycle.alerts.rules import load_rules
     from lifecycle.nightly import Nightly
+    from lifecycle.scoring import Models
 
     LakeExchange(settings.lake).check_finished()
     store = NightlyStore(settings.database_url)
@@ -644,6 +652,7 @@ def nightly(settings: Settings) -> Iterator[Nightly]:
             open_engine=lambda: _engine(settings, lake),
             gate=GreatExpectationsGate(),
             rules=load_rules(settings.rules),
+            models=Models,
             zone=settings.timezone,
             prove=lambda date: prove(settings),
             now=lambda: dt.datetime.now(dt.UTC),
@@ -1137,6 +1146,32 @@ def _purposes_without_consent(settings: Settings) -> list[str]:
 
     purposes: list[str] = load_rules(settings.rules).parameters["purposes_without_consent"].value
     return purposes
+
+
+@contextmanager
+def overrides(settings: Settings) -> Iterator[OverrideStore]:
+    """Overrides of scores as people work with them."""
+    from lifecycle.adapters.override_store import OverrideStore
+
+    store = OverrideStore(settings.database_url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def ask_for_override(settings: Settings, wanted: Override, *, maker: str) -> int:
+    """Write down that a person wants another band to count; return the override's id."""
+    from lifecycle.alerts.rules import load_rules
+
+    figures = load_rules(settings.rules).parameters
+    with overrides(settings) as store:
+        return store.ask(
+            wanted,
+            maker=maker,
+            days_max=int(figures["override_days_max"].value),
+            now=dt.datetime.now(dt.UTC),
+        )
 
 
 @contextmanager

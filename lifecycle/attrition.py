@@ -13,58 +13,43 @@ from lifecycle.clients.observation import observations, to_observation
 from lifecycle.events.fields import Purpose
 from lifecycle.ports import Engine
 from lifecycle.risk.attrition_facts import FEATURES, SOURCED, fallen, features
-from lifecycle.risk.attrition_score import (
-    SCORE_TYPE,
-    Model,
-    Values,
-    scored_by_model,
-    scored_by_points,
-)
-from lifecycle.risk.score_row import Row, empty
+from lifecycle.risk.attrition_score import Inputs
+from lifecycle.risk.score import Candidate
 
 Outcome = Literal["CLOSED", "CHURNED", "FALLEN"]
 _LEFT: tuple[Outcome, ...] = ("CLOSED", "CHURNED")
 
 
-def values_of(row: Mapping[str, Any]) -> Values:
+def values_of(row: Mapping[str, Any]) -> dict[str, float | None]:
     """The features of a row of `risk.attrition_facts.features`."""
     return {name: row[name] for name in FEATURES}
 
 
-def attrition_scores(
+def candidates(
     engine: Engine,
     facts: Facts,
     allowed: Mapping[str, Set[Purpose]],
     degraded: frozenset[str],
-    model: Model | None,
     figures: Figures,
-) -> list[Row]:
-    """One row for each client that has been there for half a year with enough assets, by client id.
-    Without a model the points of the card stand in for it. `allowed` is what
-    `profiling.allowed_purposes` gives."""
+) -> list[Candidate]:
+    """Each client that has been there for half a year with enough assets, by id. `allowed` is what
+    `profiling.allowed_purposes` gives; of who does not allow the purpose nothing is kept."""
     purpose = figures["attrition_purpose"].value
     rows = engine.run(features(facts, figures)).sort_by("client_id").to_pylist()
-    return [_scored(row, allowed, purpose, degraded, model, figures) for row in rows]
+    return [
+        Candidate(
+            row["client_id"], _inputs(row), "SUPPRESSED" if row["client_id"] in degraded else None
+        )
+        if purpose in allowed.get(row["client_id"], ())
+        else Candidate(row["client_id"], None, "NOT_CONSENTED")
+        for row in rows
+    ]
 
 
-def _scored(
-    row: Mapping[str, Any],
-    allowed: Mapping[str, Set[Purpose]],
-    purpose: Purpose,
-    degraded: frozenset[str],
-    model: Model | None,
-    figures: Figures,
-) -> Row:
-    client = row["client_id"]
-    if purpose not in allowed.get(client, ()):
-        return empty(client, SCORE_TYPE, "NOT_CONSENTED")
-    if client in degraded:
-        return empty(client, SCORE_TYPE, "SUPPRESSED")
-    sources = dict.fromkeys(FEATURES, row["sources"] or ())
-    sources |= {name: row[f"{name}_sources"] or () for name in SOURCED}
-    if model is None:
-        return scored_by_points(client, values_of(row), sources, figures)
-    return scored_by_model(client, values_of(row), sources, model, figures)
+def _inputs(row: Mapping[str, Any]) -> Inputs:
+    sources = dict.fromkeys(FEATURES, tuple(row["sources"] or ()))
+    sources |= {name: tuple(row[f"{name}_sources"] or ()) for name in SOURCED}
+    return Inputs(values_of(row), sources)
 
 
 def label_date(as_of: dt.date, figures: Figures) -> dt.date:

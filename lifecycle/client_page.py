@@ -52,7 +52,9 @@ def page(
         "consents": [msgspec.structs.asdict(permission) for permission in allowed.values()],
         "needs": reading.consented(summary["needs"], allowed),
         "questions": reading.consented(summary["questions"], allowed),
-        "scores": marked(reading.scores(served["scores"], role)),
+        "scores": marked(
+            reading.consented_scores(reading.scores(served["scores"], role), allowed, figures)
+        ),
         "facilities": marked(served["facilities"]),
         "alerts": reading.owned(served["alerts"], role),
         "facts": [_fact(row) for row in served["facts"]],

@@ -1,10 +1,10 @@
-"""Operating risk, moral risk and what loans were spent on: all rows of a night."""
+"""Operating risk, moral risk and what loans were spent on: what a night finds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,19 +12,27 @@ import pyarrow.compute as pc
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.checks import Check
 from lifecycle.clients.facts import Facts
-from lifecycle.clients.summary import Summary
+from lifecycle.events.fields import ClientType
 from lifecycle.ports import Engine
 from lifecycle.risk import conduct_facts
 from lifecycle.risk import proceeds_facts as pf
-from lifecycle.risk.conduct_score import Sign, score
+from lifecycle.risk.conduct_score import Sign
 from lifecycle.risk.proceeds import Tracing, tracing
-from lifecycle.risk.score_row import Row, empty
+from lifecycle.risk.score import Candidate
 from lifecycle.risk.statements import zone
 
-OPERATING, MORAL = "OPERATING", "MORAL"
-_USED = ("tenure_days", "altman_z2", "beneish_m", "customer_concentration")
 _OF_OPERATING = ("altman_z2", "beneish_m", "customer_concentration")
+ATTRIBUTES_USED = ("tenure_days", *_OF_OPERATING)
 _GRAVE = ("WARN", "HIGH")
+
+
+class Judged(NamedTuple):
+    """A client with the checks of its profile."""
+
+    client_id: str
+    client_type: ClientType
+    checks: Sequence[Check]
+
 
 Signs = Mapping[str, Sequence[Sign]]
 """Client id -> what `signs` found."""
@@ -62,81 +70,62 @@ def signs(engine: Engine, facts: Facts, figures: Figures) -> dict[str, list[Sign
     return found
 
 
-def operating_scores(
+def candidates(
     profiles: pa.Table,
-    summaries: Iterable[Summary],
-    found: Signs,
-    degraded: frozenset[str],
-    figures: Figures,
-) -> list[Row]:
-    """Operating risk of every company with an account, by client id. `profiles` are the rows of
-    `profiling.attributes`, `found` what `signs` gives."""
-    known = _known(profiles)
-    return [
-        _row(
-            one, OPERATING, _operating(one, known[one.client_id], found, figures), degraded, figures
-        )
-        if _tells(one, known[one.client_id])
-        else empty(one.client_id, OPERATING, "UNKNOWN")
-        for one in summaries
-        if one.client_type == "CORPORATE" and one.client_id in known
-    ]
-
-
-def moral_scores(
-    profiles: pa.Table,
-    summaries: Iterable[Summary],
+    judged: Iterable[Judged],
     found: Signs,
     traced: Iterable[Tracing],
     degraded: frozenset[str],
     figures: Figures,
-) -> list[Row]:
-    """Moral risk of every person and company with an account, by client id. Of companies the same
-    counts, but for income and employer, which they do not have. `traced` is what `proceeds` gives."""
+) -> Iterator[tuple[str, Candidate]]:
+    """(score type, candidate) of every client with an account, in the order of `judged`: MORAL of persons
+    and companies, and OPERATING of companies. `profiles` are the rows of `ATTRIBUTES_USED` with their
+    sources, `found` what `signs` gives, `traced` what `proceeds` gives."""
     known = _known(profiles)
     diverted: dict[str, list[Sign]] = {}
     for one in traced:
         if one.verdict in _GRAVE:
             diverted.setdefault(one.disbursement.client_id, []).append(_diversion(one, figures))
-    return [
-        _row(
-            one,
-            MORAL,
-            [*_of_checks(one), *found.get(one.client_id, ()), *diverted.get(one.client_id, ())],
-            degraded,
-            figures,
-        )
-        for one in summaries
-        if one.client_id in known
-    ]
+    for client in judged:
+        id, own = client.client_id, known.get(client.client_id)
+        if own is not None:
+            signs = [*found.get(id, ()), *diverted.get(id, ()), *_of_checks(client)]
+            yield "MORAL", _candidate(id, signs, "moral_points", degraded, figures)
+            if client.client_type == "CORPORATE":
+                signs = [*found.get(id, ()), *_operating(client, own, figures)]
+                made = _candidate(id, signs, "operating_points", degraded, figures)
+                if made.withheld is None and not _tells(client, own):
+                    made = made._replace(withheld="UNKNOWN")
+                yield "OPERATING", made
 
 
-def _row(
-    one: Summary, kind: str, all_signs: Sequence[Sign], degraded: frozenset[str], figures: Figures
-) -> Row:
-    if one.client_id in degraded:
-        return empty(one.client_id, kind, "SUPPRESSED")
-    points = figures[f"{kind.lower()}_points"].value
-    own = [sign for sign in all_signs if sign.reason in points]
-    return score(one.client_id, kind, own, points, figures["conduct_bands"].value)
+def _candidate(
+    client_id: str, signs: Sequence[Sign], points: str, degraded: frozenset[str], figures: Figures
+) -> Candidate:
+    """The signs of one score in an order of their own, as a bulk engine keeps none."""
+    own = (sign for sign in signs if sign.reason in figures[points].value)
+    inputs = tuple(sorted(own, key=lambda sign: (sign.reason, sign.part, sign.sources)))
+    return Candidate(client_id, inputs, "SUPPRESSED" if client_id in degraded else None)
 
 
 def _known(profiles: pa.Table) -> dict[str, dict[str, tuple[str, tuple[str, ...]]]]:
     """Client id -> what is known of it, of who has or had an account."""
-    used = pc.and_(pc.is_in(profiles["name"], pa.array(_USED)), pc.is_valid(profiles["value"]))
+    used = pc.and_(
+        pc.is_in(profiles["name"], pa.array(ATTRIBUTES_USED)), pc.is_valid(profiles["value"])
+    )
     found: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {}
     for row in profiles.filter(used).select(["client_id", "name", "value", "sources"]).to_pylist():
         found.setdefault(row["client_id"], {})[row["name"]] = (row["value"], tuple(row["sources"]))
     return {client: known for client, known in found.items() if "tenure_days" in known}
 
 
-def _tells(one: Summary, known: Known) -> bool:
+def _tells(one: Judged, known: Known) -> bool:
     """Whether anything that the score of a company rests on is known."""
     return any(name in known for name in _OF_OPERATING) or _check(one, "CV03").result != "NA"
 
 
-def _operating(one: Summary, known: Known, found: Signs, figures: Figures) -> list[Sign]:
-    made = list(found.get(one.client_id, ()))
+def _operating(one: Judged, known: Known, figures: Figures) -> list[Sign]:
+    made = []
     if "altman_z2" in known:
         z, sources = known["altman_z2"]
         where = zone(float(z), figures["altman_z2_zones"].value)
@@ -166,7 +155,7 @@ _CHECKED = {
 """Check and result -> reason of moral risk."""
 
 
-def _of_checks(one: Summary) -> list[Sign]:
+def _of_checks(one: Judged) -> list[Sign]:
     return [
         Sign(_CHECKED[check.id, check.result], _sources(check))
         for check in one.checks
@@ -174,7 +163,7 @@ def _of_checks(one: Summary) -> list[Sign]:
     ]
 
 
-def _check(one: Summary, check_id: str) -> Check:
+def _check(one: Judged, check_id: str) -> Check:
     return next(check for check in one.checks if check.id == check_id)
 
 

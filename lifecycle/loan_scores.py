@@ -16,7 +16,7 @@ from lifecycle.models.figures import figures_of
 from lifecycle.ports import Engine
 from lifecycle.risk.credit_features import features
 from lifecycle.risk.history import History, Subject
-from lifecycle.risk.score_row import REASONS_MAX
+from lifecycle.risk.score import REASONS_MAX
 from lifecycle.sources.berka_loans import GrantedLoan
 
 TRAINED_BEFORE = dt.date(1997, 1, 1)

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pyarrow as pa
 
-from lifecycle import profiling, scoring, standings
+from lifecycle import aml_scoring, profiling, score_gate, scores, scoring, standings
 from lifecycle.alerts.alert import Alert
 from lifecycle.alerts.decide import decider
 from lifecycle.alerts.late import (
@@ -45,7 +45,6 @@ from lifecycle.errors import GateFailed, UsageError
 from lifecycle.pipeline import lifecycle_message
 from lifecycle.ports import Engine, Gate, Lake, NightlyStore, Verdict
 from lifecycle.proof import Proof
-from lifecycle.risk import credit_score
 from lifecycle.staging import Night, gate_columns, portfolio, staged_checks
 from lifecycle.steps import STEPS
 
@@ -57,6 +56,37 @@ CANDIDATES = "alert_candidate"
 LATE_CANDIDATES = "late_alert_candidate"
 
 
+SERVED = {
+    "facility_stage": (
+        "facility_id",
+        "client_id",
+        "as_of",
+        "dpd",
+        "outstanding",
+        "currency",
+        "tier",
+        "tier_trigger",
+        "stage",
+        "trigger",
+        "state",
+        "expected_loss",
+    ),
+    "facility_timeline": (
+        "facility_id",
+        "client_id",
+        "as_of",
+        "day",
+        "scale",
+        "before",
+        "after",
+        "trigger",
+        "proxy",
+        "event_id",
+    ),
+}
+"""Columns of the lake that are served as they are."""
+
+
 @dataclass(frozen=True)
 class Nightly:
     """What a night needs; made by the composition root."""
@@ -66,6 +96,7 @@ class Nightly:
     open_engine: Callable[[], Engine]
     gate: Gate
     rules: RuleSet
+    models: Callable[[], scoring.Models]
     zone: ZoneInfo
     prove: Callable[[dt.date], Proof]
     now: Callable[[], dt.datetime]
@@ -207,45 +238,29 @@ def _profiles(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
 
 def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     facts, engine, degraded = _facts(business_date, night)
-    figures = night.rules.parameters
-    with engine:
-        stages = scoring.stages(engine, facts, figures)
-        timelines = scoring.timelines(engine, facts, figures)
-    profiles = night.lake.attributes(business_date, scoring.attributes_used(figures))
+    figures, models = night.rules.parameters, night.models()
+    profiles = night.lake.attributes(business_date, scores.attributes_used(figures), scores.USED)
     if profiles is None:
         raise UsageError(f"There are no profiles of {business_date}: run the step profiles first.")
-    rows = scoring.scores(profiles, stages, business_date, degraded, figures)
-    verdict, _gate = _check("score", _score_checks(rows, stages, figures), business_date, night)
-    night.lake.replace("risk_score", pa.Table.from_pylist(rows, scoring.SCHEMA), business_date)
-    for name, product in (("facility_stage", stages), ("facility_timeline", timelines)):
-        night.lake.replace(name, _with(product, as_of=pa.scalar(business_date)), business_date)
+    summaries = night.lake.read("client_summary", business_date, scores.SUMMARY)
+    with engine:
+        found = scores.find(engine, facts, profiles, summaries, degraded, figures)
+    grades = dict(zip(*(summaries[c].to_pylist() for c in ("client_id", "grade")), strict=True))
+    frame = scoring.Frame(business_date, models, figures, night.rules.hash, grades)
+    rows = [row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)]
+    eligible = score_gate.eligible(summaries["client_id"].to_pylist(), profiles)
+    judged = score_gate.columns(rows, found.products["facility_stage"], eligible, models, figures)
+    verdict, _gate = _check("score", judged, business_date, night)
+    for place in verdict.quarantined():
+        rows[place] = scoring.suppressed(rows[place])
+    products = found.products | {
+        "risk_score": pa.Table.from_pylist(rows, scoring.SCHEMA).drop("as_of"),
+        "aml_review": scores.reviews(found.aml, rows, business_date, figures),
+    }
+    for name, product in products.items():
+        rowed = _with(product, as_of=pa.scalar(business_date))
+        night.lake.replace(name, rowed, business_date)
     return len(rows), _word(verdict)
-
-
-def _score_checks(
-    rows: list[dict[str, Any]], stages: pa.Table, figures: Any
-) -> dict[str, Sequence[Any]]:
-    """One row per score; a client's facilities are judged on the row of that client."""
-    wrong = {
-        f["client_id"]
-        for f in stages.to_pylist()
-        if (f["dpd"] > figures["dpd_stage_3"].value and f["stage"] != 3)
-        or (f["dpd"] > figures["dpd_stage_2"].value and f["stage"] < 2)
-        or (
-            f["dpd"] > figures["dpd_substandard"].value and f["tier"] in ("PASS", "SPECIAL_MENTION")
-        )
-    }
-    card = credit_score.card_of(figures["credit_card"].value)
-    return {
-        "key": [r["client_id"] for r in rows],
-        "ck_value": [
-            (r["value"] is None) == (r["status"] == "SUPPRESSED")
-            and (r["value"] is None or card.lowest <= r["value"] <= card.highest)
-            for r in rows
-        ],
-        "ck_reasons": [r["band"] not in ("C", "D", "E") or r["reason_codes"] != "[]" for r in rows],
-        "ck_stage": [r["client_id"] not in wrong for r in rows],
-    }
 
 
 def _alerts(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
@@ -364,34 +379,17 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
             night.lake.parts("client_profile", business_date), business_date, derived_at
         ),
         "client_summary": standings.served(summaries, business_date),
-        "risk_score": [
-            {**row, "calibrated": False}
-            for row in night.lake.read("risk_score", business_date).to_pylist()
-        ],
-        "facility_stage": [
-            {
-                k: row[k]
-                for k in (
-                    "facility_id",
-                    "client_id",
-                    "as_of",
-                    "dpd",
-                    "outstanding",
-                    "currency",
-                    "tier",
-                    "stage",
-                    "trigger",
-                    "state",
-                )
-            }
-            for row in night.lake.read("facility_stage", business_date).to_pylist()
-        ],
+        "risk_score": scoring.served(night.lake.parts("risk_score", business_date)),
+        "facility_stage": _rows(night, "facility_stage", business_date),
+        "facility_timeline": _rows(night, "facility_timeline", business_date),
     }
+    reviews = night.lake.read("aml_review", business_date)
+    refresh = aml_scoring.refresh_tasks(reviews, business_date, night.rules.parameters)
     rows = night.store.publish(
         business_date,
         products,
         [*alerts, *late],
-        standings.tasks_of(summaries),
+        [*standings.tasks_of(summaries), *refresh.items()],
         [
             (client, move, lifecycle_message(client, move, derived_at, now))
             for client, move in standings.moves_of(summaries)
@@ -402,6 +400,12 @@ def _publish(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
         now=now,
     )
     return rows, None
+
+
+def _rows(night: Nightly, name: str, business_date: dt.date) -> list[dict[str, Any]]:
+    """What is served of a product of the lake."""
+    rows: list[dict[str, Any]] = night.lake.read(name, business_date, SERVED[name]).to_pylist()
+    return rows
 
 
 def _prove(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:

@@ -421,9 +421,14 @@ class Lake(Protocol):
     def parts(self, name: str, as_of: dt.date) -> Iterator[pa.Table]:
         """The same, some at a time."""
 
-    def attributes(self, as_of: dt.date, names: Collection[str]) -> pa.Table | None:
-        """(client_id, name, value, null_reason) of some attributes, or of all when none is named, of the
-        profiles of one business date; None when no night of it made any."""
+    def attributes(
+        self,
+        as_of: dt.date,
+        names: Collection[str],
+        columns: Sequence[str] = ("client_id", "name", "value", "null_reason"),
+    ) -> pa.Table | None:
+        """Some columns of some attributes, or of all when none is named, of the profiles of one business
+        date; None when no night of it made any."""
 
     def read_before(self, name: str, as_of: dt.date) -> pa.Table | None:
         """A product's rows of the newest business date before one; None when there is none."""
@@ -536,9 +541,15 @@ class ServedProfiles(Protocol):
     def history(self, client_id: str, through: int) -> list[tuple[int, Event]]:
         """A client's facts up to a position with their positions, in the order of arrival."""
 
-    def withdraw(self, permitted: Mapping[str, Collection[str]], now: dt.datetime) -> int:
-        """Take away every served value whose purposes are not among those permitted to its client:
-        client id -> purposes as rows have them. Returns how many values."""
+    def withdraw(
+        self,
+        permitted: Mapping[str, Collection[str]],
+        forbidden: Mapping[str, Collection[str]],
+        now: dt.datetime,
+    ) -> int:
+        """Take away every served value whose purposes are not among those permitted to its client
+        (client id -> purposes as rows have them), and what scores of the forbidden types say. Returns how
+        many values."""
 
     def record_gate(self, verdict: Verdict, business_date: dt.date, now: dt.datetime) -> int: ...
 

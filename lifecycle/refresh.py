@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from lifecycle import profiling
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.clients import reading
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.consent import ledger, permissions
 from lifecycle.clients.facts import Facts
@@ -73,9 +74,10 @@ def refresh(made: Refresh) -> Refreshed | None:
 def _withdraw(clients: Collection[str], made: Refresh) -> int:
     """Take away what the clients' consents no longer allow."""
     now = made.now()
-    free = made.rules.parameters["purposes_without_consent"].value
+    figures = made.rules.parameters
+    free = figures["purposes_without_consent"].value
     facts = made.store.consent_facts(clients)
-    permitted = {}
+    permitted, forbidden = {}, {}
     for client in sorted(clients):
         own = permissions(ledger((f for f in facts if f.client_id == client), now), free)
         permitted[client] = [
@@ -83,7 +85,8 @@ def _withdraw(clients: Collection[str], made: Refresh) -> int:
             for text, needed in PURPOSE_TEXTS.items()
             if all(own[purpose].allowed for purpose in needed)
         ]
-    return made.store.withdraw(permitted, now)
+        forbidden[client] = reading.forbidden_scores(own, figures)
+    return made.store.withdraw(permitted, forbidden, now)
 
 
 def _rebuild(clients: list[str], newest: dt.date, through: int, made: Refresh) -> None:

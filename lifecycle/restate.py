@@ -16,6 +16,7 @@ import pyarrow as pa
 from lifecycle.alerts.alert import Alert, canonical
 from lifecycle.alerts.decide import Decider, decide
 from lifecycle.alerts.late import in_event_time
+from lifecycle.clients import reading
 from lifecycle.clients.state import ClientState
 from lifecycle.events import Event
 
@@ -88,12 +89,15 @@ def attribute_differences(before: pa.Table, after: pa.Table) -> Iterator[Differe
 def score_differences(
     before: Iterable[dict[str, Any]], after: Iterable[dict[str, Any]]
 ) -> Iterator[Difference]:
-    """Scores with another value or band."""
-    then, now = ({row["client_id"]: row for row in rows} for rows in (before, after))
-    for client in sorted(then.keys() | now.keys()):
-        old, new = (_score(rows.get(client)) for rows in (then, now))
+    """Scores with another value or band; not those of money laundering, which are for compliance alone."""
+    then, now = (
+        {(row["client_id"], row["score_type"]): row for row in reading.scores(list(rows), None)}
+        for rows in (before, after)
+    )
+    for client, kind in sorted(then.keys() | now.keys()):
+        old, new = (_score(rows.get((client, kind))) for rows in (then, now))
         if old != new:
-            yield Difference(client_id=client, name="CREDIT", before=old, after=new)
+            yield Difference(client_id=client, name=kind, before=old, after=new)
 
 
 def _raised(client_id: str, events: Iterable[Event], rules: Decider) -> Iterator[Alert]:
@@ -120,4 +124,4 @@ def _told(found: tuple[str | None, str | None] | None) -> str | None:
 def _score(row: dict[str, Any] | None) -> str | None:
     if row is None:
         return None
-    return f"{row['value']} {row['band']}" if row["status"] == "SCORED" else "SUPPRESSED"
+    return f"{row['value']} {row['band']}" if row["status"] == "SCORED" else f"({row['status']})"

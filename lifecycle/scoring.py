@@ -1,19 +1,32 @@
-"""Scores of every client from its attributes and the classes of its facilities."""
+"""The scores of a night: every type by the same steps, kept in one table with all they rest on.
+
+candidates (facts, profiles, checks) -> a scorer of each type -> rows -> gate "score" -> served.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
 
 from lifecycle.clients.attribute import Figures
-from lifecycle.clients.facts import Facts
-from lifecycle.ports import Engine
-from lifecycle.risk import classification, credit_score
-from lifecycle.risk.credit_facts import credit_facts, statuses
-from lifecycle.risk.credit_lifecycle import state
+from lifecycle.clients.reading import AML
+from lifecycle.risk import attrition_score, conduct_score, credit_score
+from lifecycle.risk.aml import score as aml_score
+from lifecycle.risk.conduct_score import Sign
+from lifecycle.risk.score import (
+    Candidate,
+    Score,
+    Version,
+    canonical,
+    feature_hash,
+    score_id,
+)
+
+Row = dict[str, Any]
 
 SCHEMA = pa.schema([
     ("score_id", pa.string()),
@@ -22,86 +35,157 @@ SCHEMA = pa.schema([
     ("status", pa.string()),
     ("value", pa.int64()),
     ("band", pa.string()),
+    ("pd", pa.float64()),
     ("reason_codes", pa.string()),
+    ("source_event_ids", pa.list_(pa.string())),
+    ("inputs", pa.string()),
     ("feature_hash", pa.string()),
     ("model_version", pa.string()),
+    ("calibration_version", pa.string()),
+    ("data_quality_grade", pa.string()),
+    ("rules_hash", pa.string()),
     ("as_of", pa.date32()),
 ])
+"""`status` is SCORED, or why there is no value; `reason_codes` are JSON: code, zh, en, points; `inputs` are
+what the scorer was given, as JSON."""
 
 
-def stages(engine: Engine, facts: Facts, figures: Figures) -> pa.Table:
-    """Days past due, class, stage and state in the credit lifecycle of every facility, by its id."""
-    rows = engine.run(classification.facilities(facts, figures).drop("time")).sort_by("facility_id")
-    credits = statuses(engine.run(credit_facts(facts)).to_pylist())
-    states = [
-        state(credits[f["facility_id"]], facts.business_date, f["dpd"], f["stage"], figures)
-        for f in rows.select(["facility_id", "dpd", "stage"]).to_pylist()
-    ]
-    return rows.append_column("state", pa.array(states, pa.string()))
+class Models(NamedTuple):
+    """The fitted models in force; where there is none, points of the rules stand in."""
+
+    attrition: attrition_score.Model | None = None
 
 
-def attributes_used(figures: Figures) -> list[str]:
-    """The attributes a score is made of."""
-    card = credit_score.card_of(figures["credit_card"].value)
-    return ["tenure_days", *(c.feature for c in card.characteristics)]
+class Scorer(NamedTuple):
+    """How one type of score is made."""
+
+    inputs: Any
+    """The type of its inputs."""
+    score: Callable[[Any, dt.date, Models, Figures], Score]
+    version: Callable[[Models, Figures], Version]
 
 
-def timelines(engine: Engine, facts: Facts, figures: Figures) -> pa.Table:
-    """Every move of every facility between classes and stages, from its first day, in order."""
-    rows = engine.run(classification.timelines(facts, figures))
-    return rows.sort_by([(name, "ascending") for name in ("facility_id", "day", "scale")])
+def _credit(inputs: Mapping[str, Any], _as_of: dt.date, _models: Models, figures: Figures) -> Score:
+    return credit_score.score(inputs, credit_score.card_of(figures["credit_card"].value))
 
 
-def scores(
-    profiles: pa.Table,
-    stages: pa.Table,
-    business_date: dt.date,
-    degraded: frozenset[str],
-    figures: Figures,
-) -> list[dict[str, Any]]:
-    """One row for each client with an account; see `SCHEMA`. `profiles` are rows of `attributes_used`."""
-    card = credit_score.card_of(figures["credit_card"].value)
-    return [
-        _score_row(client, values, card, business_date, degraded)
-        for client, values in _features(profiles, stages, card).items()
-    ]
+def _attrition(inputs: Any, _as_of: dt.date, models: Models, figures: Figures) -> Score:
+    return attrition_score.score(inputs, models.attrition, figures)
 
 
-def _features(
-    profiles: pa.Table, stages: pa.Table, card: credit_score.Card
-) -> dict[str, dict[str, float | None]]:
-    """client id -> features, of every client that has an account."""
-    features: dict[str, dict[str, float | None]] = {}
-    for row in profiles.select(["client_id", "name", "value"]).to_pylist():
-        value = None if row["value"] is None else float(row["value"])
-        features.setdefault(row["client_id"], {})[row["name"]] = value
-    for row in stages.select(["client_id", "dpd", "missed_12m"]).to_pylist():
-        client = features.setdefault(row["client_id"], {"tenure_days": 0.0})
-        for name in ("dpd", "missed_12m"):
-            client[name] = max(client.get(name) or 0.0, float(row[name]))
-    return {c: v for c, v in sorted(features.items()) if v.get("tenure_days") is not None}
+def _aml(inputs: Any, as_of: dt.date, _models: Models, figures: Figures) -> Score:
+    return aml_score.score(inputs, as_of, figures)
 
 
-def _score_row(
-    client: str,
-    features: dict[str, float | None],
-    card: credit_score.Card,
-    business_date: dt.date,
-    degraded: frozenset[str],
-) -> dict[str, Any]:
-    made = credit_score.score(
-        client, business_date.isoformat(), features, card, degraded=client in degraded
+def _conduct(points: str) -> Scorer:
+    def score(inputs: Any, _as_of: dt.date, _models: Models, figures: Figures) -> Score:
+        own, bands, texts = (figures[n].value for n in (points, "conduct_bands", "conduct_reasons"))
+        return conduct_score.score(inputs, own, bands, texts)
+
+    def version(_models: Models, figures: Figures) -> Version:
+        return conduct_score.version(points, figures)
+
+    return Scorer(tuple[Sign, ...], score, version)
+
+
+SCORERS: dict[str, Scorer] = {
+    "CREDIT": Scorer(
+        dict[str, float | None],
+        _credit,
+        lambda _, figures: Version(credit_score.card_of(figures["credit_card"].value).version),
+    ),
+    "ATTRITION": Scorer(
+        attrition_score.Inputs,
+        _attrition,
+        lambda models, figures: attrition_score.version(models.attrition, figures),
+    ),
+    "OPERATING": _conduct("operating_points"),
+    "MORAL": _conduct("moral_points"),
+    AML: Scorer(
+        aml_score.Inputs, _aml, lambda _, figures: Version(aml_score.model_version(figures))
+    ),
+}
+"""Type of a score -> how it is made."""
+
+
+class Frame(NamedTuple):
+    """What all rows of a night share."""
+
+    as_of: dt.date
+    models: Models
+    figures: Figures
+    rules_hash: str
+    grades: Mapping[str, str]
+    """Client -> quality grade of its profile."""
+
+
+def rows(score_type: str, candidates: Iterable[Candidate], frame: Frame) -> Iterator[Row]:
+    """One row of `SCHEMA` for each candidate."""
+    scorer = SCORERS[score_type]
+    version = scorer.version(frame.models, frame.figures)
+    for one in candidates:
+        made = None
+        if one.withheld is None:
+            made = scorer.score(one.inputs, frame.as_of, frame.models, frame.figures)
+        yield _row(score_type, one, made, version, frame)
+
+
+def again(row: Row, models: Models, figures: Figures) -> Row:
+    """The same row made from its own inputs. Equal to `row`, unless models or figures are others."""
+    kind = SCORERS[row["score_type"]].inputs
+    inputs = msgspec.json.decode(row["inputs"], type=kind | None)
+    withheld = None if row["status"] == "SCORED" else row["status"]
+    frame = Frame(
+        row["as_of"],
+        models,
+        figures,
+        row["rules_hash"],
+        {row["client_id"]: row["data_quality_grade"]},
     )
-    reasons = [reason._asdict() for reason in made.reasons]
+    (made,) = rows(row["score_type"], [Candidate(row["client_id"], inputs, withheld)], frame)
+    return made
+
+
+def suppressed(row: Row) -> Row:
+    """The row without anything it says: a gate refused it."""
+    return row | {
+        "status": "SUPPRESSED",
+        "value": None,
+        "band": None,
+        "pd": None,
+        "reason_codes": "[]",
+        "source_event_ids": [],
+    }
+
+
+def served(parts: Iterable[pa.Table]) -> Iterator[Row]:
+    """Rows of the lake as the table `risk_score` takes them."""
+    for part in parts:
+        for row in part.to_pylist():
+            yield row | {"calibrated": row["pd"] is not None}
+
+
+def _row(
+    score_type: str, one: Candidate, made: Score | None, version: Version, frame: Frame
+) -> Row:
+    inputs = canonical(one.inputs)
+    digest = feature_hash(inputs)
+    reasons = [reason._asdict() for reason in made.reasons] if made else []
     return {
-        "score_id": made.score_id,
-        "client_id": client,
-        "score_type": credit_score.SCORE_TYPE,
-        "status": made.status,
-        "value": made.value,
-        "band": made.band,
+        "score_id": score_id(score_type, one.client_id, frame.as_of, digest, version.model),
+        "client_id": one.client_id,
+        "score_type": score_type,
+        "status": one.withheld or "SCORED",
+        "value": made.value if made else None,
+        "band": made.band if made else None,
+        "pd": made.pd if made else None,
         "reason_codes": msgspec.json.encode(reasons).decode(),
-        "feature_hash": made.feature_hash,
-        "model_version": credit_score.model_version(card),
-        "as_of": business_date,
+        "source_event_ids": list(made.evidence) if made else [],
+        "inputs": inputs,
+        "feature_hash": digest,
+        "model_version": version.model,
+        "calibration_version": version.calibration,
+        "data_quality_grade": frame.grades.get(one.client_id),
+        "rules_hash": frame.rules_hash,
+        "as_of": frame.as_of,
     }

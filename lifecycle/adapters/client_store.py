@@ -71,11 +71,14 @@ class ClientStore:
             ),
             "scores": self._all(
                 "SELECT score_id::text AS score_id, score_type, status, value, band, pd, calibrated, "
-                "reason_codes, as_of, model_version FROM risk_score WHERE client_id = %s",
+                "reason_codes, source_event_ids, as_of, feature_hash, model_version, "
+                "calibration_version, data_quality_grade, override "
+                "FROM risk_score WHERE client_id = %s ORDER BY score_type",
                 client_id,
             ),
             "facilities": self._all(
-                "SELECT facility_id, as_of, dpd, outstanding, currency, tier, stage, trigger, state "
+                "SELECT facility_id, as_of, dpd, outstanding, currency, tier, tier_trigger, stage, "
+                "trigger, state, expected_loss "
                 "FROM facility_stage WHERE client_id = %s ORDER BY facility_id",
                 client_id,
             ),

@@ -122,13 +122,17 @@ class Lake:
         for batch in rows.to_batches(batch_size=ROWS_AT_ONCE):
             yield pa.Table.from_batches([batch])
 
-    def attributes(self, as_of: dt.date, names: Collection[str] = ()) -> pa.Table | None:
-        """(client_id, name, value, null_reason) of some attributes, or of all when none is named, of the
-        profiles of one business date; None when no night of it made any."""
+    def attributes(
+        self,
+        as_of: dt.date,
+        names: Collection[str] = (),
+        columns: Sequence[str] = ("client_id", "name", "value", "null_reason"),
+    ) -> pa.Table | None:
+        """Some columns of some attributes, or of all when none is named, of the profiles of one business
+        date; None when no night of it made any."""
         if not self._has("client_profile"):
             return None
         only = [("name", "in", sorted(names))] if names else []
-        columns = ("client_id", "name", "value", "null_reason")
         rows = self._rows("client_profile", as_of, columns, only)
         return rows if rows.num_rows else None
 

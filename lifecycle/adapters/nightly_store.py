@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from lifecycle.adapters import gate_results
 from lifecycle.adapters.event_log import read_history
 from lifecycle.adapters.ingest_store import INSERT_ALERT
+from lifecycle.adapters.override_store import PUT_OVERRIDES
 from lifecycle.adapters.postgres import connect, only
 from lifecycle.alerts.alert import canonical, evidence_rows
 from lifecycle.alerts.late import LateAlert, LateFact, encode_late_fact
@@ -28,7 +29,13 @@ from lifecycle.pipeline import alert_message
 from lifecycle.ports import OutboxMessage, Seal, Verdict
 from lifecycle.proof import Proof
 
-PRODUCTS = ("client_profile", "client_summary", "risk_score", "facility_stage")
+PRODUCTS = (
+    "client_profile",
+    "client_summary",
+    "risk_score",
+    "facility_stage",
+    "facility_timeline",
+)
 _ROWS_PER_FETCH = 5_000
 
 
@@ -362,6 +369,7 @@ class NightlyStore:
                     "published_at = excluded.published_at, stale = false, stale_reason = NULL",
                     (product, business_date, now),
                 )
+            cursor.execute(PUT_OVERRIDES)
             _raise_all(cursor, alerts, rules, gate_result_id, code_version, now)
             _keep_tasks(cursor, tasks, business_date)
             _tell_moves(cursor, moves, now)

@@ -35,6 +35,13 @@ UPDATE client_profile
  WHERE client_id = %s AND value IS NOT NULL AND purpose <> ALL(%s)
 """
 
+_WITHHOLD = """
+UPDATE risk_score
+   SET status = 'NOT_CONSENTED', value = NULL, band = NULL, pd = NULL, calibrated = false,
+       reason_codes = '[]', source_event_ids = '{}', inputs = 'null', override = NULL
+ WHERE client_id = %s AND score_type = ANY(%s)
+"""
+
 
 class ProfileStore:
     """One connection, autocommit: each method is its own transaction."""
@@ -122,14 +129,22 @@ class ProfileStore:
         events = read_history(self._connection, client_id, through)
         return list(zip((position for (position,) in rows), events, strict=True))
 
-    def withdraw(self, permitted: Mapping[str, Collection[str]], now: dt.datetime) -> int:
-        """Take away every served value whose purposes are not among those permitted to its client:
-        client id -> purposes as rows have them. Returns how many values."""
+    def withdraw(
+        self,
+        permitted: Mapping[str, Collection[str]],
+        forbidden: Mapping[str, Collection[str]],
+        now: dt.datetime,
+    ) -> int:
+        """Take away every served value whose purposes are not among those permitted to its client
+        (client id -> purposes as rows have them), and what scores of the forbidden types say. Returns how
+        many values."""
         with self._connection.transaction(), self._connection.cursor() as cursor:
             taken = 0
             for client, purposes in permitted.items():
                 cursor.execute(_WITHDRAW, (now, client, list(purposes)))
                 taken += cursor.rowcount
+            for client, types in forbidden.items():
+                cursor.execute(_WITHHOLD, (client, list(types)))
             # What was inferred from them goes too; a rebuild brings back what may stay.
             cursor.execute(
                 "UPDATE client_summary SET checks = '[]', needs = '[]', questions = '[]' "

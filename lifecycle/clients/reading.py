@@ -19,6 +19,8 @@ Permissions = Mapping[Purpose, Permission]
 COMPLIANCE = "CO"
 AML = "AML"
 """The type of the score that speaks of money laundering."""
+ATTRITION = "ATTRITION"
+"""The type of the score that rests on a consent."""
 
 _HIDDEN: Row = {
     "value": None,
@@ -26,6 +28,16 @@ _HIDDEN: Row = {
     "confidence": 0.0,
     "source_event_ids": [],
     "source_time": None,
+}
+_WITHHELD: Row = {
+    "status": "NOT_CONSENTED",
+    "value": None,
+    "band": None,
+    "pd": None,
+    "calibrated": False,
+    "reason_codes": [],
+    "source_event_ids": [],
+    "override": None,
 }
 
 
@@ -71,6 +83,18 @@ def scores(rows: Sequence[Row], role: str | None) -> list[Row]:
     """Scores as a role may see them. Suspicions of money laundering are for compliance alone: who works
     the pipeline does not see them either, and has to say that it reads as compliance."""
     return [row for row in rows if row["score_type"] != AML or role == COMPLIANCE]
+
+
+def consented_scores(rows: Sequence[Row], allowed: Permissions, figures: Figures) -> list[Row]:
+    """Scores without what those say whose purpose the client does not allow now."""
+    forbidden = forbidden_scores(allowed, figures)
+    return [row | _WITHHELD if row["score_type"] in forbidden else row for row in rows]
+
+
+def forbidden_scores(allowed: Permissions, figures: Figures) -> list[str]:
+    """Types of scores that rest on a purpose the client does not allow."""
+    purpose: Purpose = figures["attrition_purpose"].value
+    return [] if allowed[purpose].allowed else [ATTRITION]
 
 
 def confidential(rows: Sequence[Row], role: str | None) -> list[Row]:

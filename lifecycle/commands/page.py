@@ -245,12 +245,11 @@ def _mark(row: Row) -> str:
 
 def _credit(page: Row, say: int) -> Iterable[str]:
     for score in page["scores"]:
-        value = score["value"] if score["status"] == "SCORED" else score["status"]
-        told = ("专家评分,无违约概率", "expert points, no PD")[say]
-        yield f"{score['score_type']} {value}, {score['band']} ({told}) {_mark(score)}"
+        yield f"{_SCORES[score['score_type']][say]} {_score(score, say)} {_mark(score)}"
         for reason in score["reason_codes"]:
+            sign = "-" if score["score_type"] == "CREDIT" else "+"
             text = (reason["zh"], reason["en"])[say]
-            yield f"  {reason['code']} {text} ({_points(reason)})"
+            yield f"  {reason['code']} {text} ({sign}{reason['points']:g})"
     for facility in page["facilities"]:
         told = ("逾期{dpd}天,余额", "{dpd} days past due, outstanding ")[say]
         yield (
@@ -261,9 +260,31 @@ def _credit(page: Row, say: int) -> Iterable[str]:
         )
 
 
-def _points(reason: Row) -> str:
-    """A credit score loses points, one of money laundering adds them up."""
-    return f"+{reason['points']}" if "points" in reason else f"-{reason['points_lost']}"
+_SCORES = {
+    "CREDIT": ("信用评分", "Credit"),
+    "ATTRITION": ("流失风险", "Attrition"),
+    "OPERATING": ("经营风险", "Operating risk"),
+    "MORAL": ("道德风险", "Moral risk"),
+    "AML": ("反洗钱", "Money laundering"),
+}
+_WITHHELD = {
+    "SUPPRESSED": ("暂停评分：有事实在隔离区", "suppressed: facts are in quarantine"),
+    "UNKNOWN": ("信息不足，未评分", "too little is known"),
+    "NOT_CONSENTED": ("客户未同意", "the client does not consent"),
+}
+
+
+def _score(score: Row, say: int) -> str:
+    """A value and its band; a credit score loses points from the best, the others add them up."""
+    if score["status"] != "SCORED":
+        return _WITHHELD[score["status"]][say]
+    told = ("专家评分，未校准", "expert points, no probability")[say]
+    if score["pd"] is not None:
+        told = f"{('概率', 'probability')[say]} {score['pd']:.1%}"
+    if score["override"]:
+        band, until = score["override"]["band"], score["override"]["valid_until"]
+        told += (f"；人工调整为{band}，至{until}", f"; overridden to {band} until {until}")[say]
+    return f"{score['value']}, {score['band']} ({told})"
 
 
 def _alerts(page: Row, say: int) -> Iterable[str]:

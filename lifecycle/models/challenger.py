@@ -24,8 +24,7 @@ from lifecycle.models.figures import Boosting, Figures, Ratings, Scale, Text
 from lifecycle.models.fitting import Note, calibrated, folds, silent
 from lifecycle.models.scorecard import Kind
 from lifecycle.models.table import Column, Sample, column_of, conform
-from lifecycle.risk.credit_score import Reason
-from lifecycle.risk.score_row import REASONS_MAX, version_of
+from lifecycle.risk.score import REASONS_MAX, Reason, version_of
 
 ROWS_AT_ONCE = 5_000
 """Rows whose reasons are computed in one go: each takes a number per column."""
@@ -235,8 +234,8 @@ def _scored(challenger: Challenger, contributions: Floats) -> Scored:
         Reason(f.name, f.text.zh, f.text.en, round(float(own) * calibration.slope * scale.factor))
         for f, own in zip(challenger.features, contributions[:-1], strict=True)
     ]
-    lost.sort(key=lambda reason: -reason.points_lost)
-    reasons = tuple(reason for reason in lost[:REASONS_MAX] if reason.points_lost > 0)
+    lost.sort(key=lambda reason: -reason.points)
+    reasons = tuple(reason for reason in lost[:REASONS_MAX] if reason.points > 0)
     points = scale.clip(scale.offset - scale.factor * logit(pd))
     return Scored(points, pd, challenger.ratings.band(pd), reasons)
 

@@ -77,7 +77,7 @@ def _html(asked: Question, judged: Judged, figures: Figures, model: Stored[Any] 
         cards=[_card(c) for c in card.characteristics] if card else [],
         images=images,
         row_said=row_said,
-        row_reasons=[(r.en, r.zh, r.points_lost) for r in row.reasons] if row else [],
+        row_reasons=[(r.en, r.zh, r.points) for r in row.reasons] if row else [],
     )
 
 

@@ -21,8 +21,7 @@ import msgspec
 from lifecycle.errors import UsageError
 from lifecycle.models.calibration import Calibration
 from lifecycle.models.figures import Ratings, Scale, Text
-from lifecycle.risk.credit_score import Reason
-from lifecycle.risk.score_row import REASONS_MAX, version_of
+from lifecycle.risk.score import REASONS_MAX, Reason, version_of
 
 Kind = Literal["number", "category"]
 Trend = Literal["ascending", "descending", "peak", "valley", "none"]
@@ -160,8 +159,8 @@ class Scorecard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
             Reason(c.name, c.text.zh, c.text.en, c.best - points[c.name])
             for c in self.characteristics
         ]
-        lost.sort(key=lambda reason: -reason.points_lost)
-        reasons = tuple(reason for reason in lost[:REASONS_MAX] if reason.points_lost > 0)
+        lost.sort(key=lambda reason: -reason.points)
+        reasons = tuple(reason for reason in lost[:REASONS_MAX] if reason.points > 0)
         return Score(score, pd, self.ratings.band(pd), self.ratings.grade(pd), reasons, points)
 
     def score(self, table: ir.Table, *keys: str) -> ir.Table:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -19,9 +19,8 @@ import msgspec
 from lifecycle.clients.attribute import SOURCES_MAX, Figures
 from lifecycle.errors import UsageError
 from lifecycle.risk.credit_score import Characteristic
-from lifecycle.risk.score_row import REASONS_MAX, Row, band_of, version_of
+from lifecycle.risk.score import REASONS_MAX, Reason, Score, Version, band_of, version_of
 
-SCORE_TYPE = "ATTRITION"
 DOUBLE_ODDS = 20
 """Points that double the odds, in which a model's reasons are told."""
 HIGHEST = 100
@@ -46,7 +45,14 @@ class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def log_odds(self, value: float | None) -> float:
         used = self.missing if value is None else value
-        return self.weight * (min(max(used, self.low), self.high) - self.mean) / self.scale
+        return self._at(min(max(used, self.low), self.high))
+
+    def above_best(self, value: float | None) -> float:
+        """By how much the log-odds are above those of the value that speaks most for staying."""
+        return self.log_odds(value) - min(self._at(self.low), self._at(self.high))
+
+    def _at(self, used: float) -> float:
+        return self.weight * (used - self.mean) / self.scale
 
 
 class Knot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,19 +77,27 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return version_of("attrition", msgspec.json.encode(self))
 
 
-class Card(NamedTuple):
-    """The points that stand in for a model."""
+Card = tuple[Characteristic, ...]
+"""The points that stand in for a model."""
 
-    characteristics: tuple[Characteristic, ...]
 
-    @property
-    def version(self) -> str:
-        return version_of("expert", msgspec.json.encode(self))
+class Inputs(msgspec.Struct, frozen=True):
+    """What a score rests on: features, and the facts behind each."""
+
+    values: dict[str, float | None]
+    sources: dict[str, tuple[str, ...]]
 
 
 def card_of(figures: Figures) -> Card:
     """The card as it stands in rules/attrition.yaml."""
-    return Card(msgspec.convert(figures["attrition_card"].value, tuple[Characteristic, ...]))
+    return msgspec.convert(figures["attrition_card"].value, Card)
+
+
+def version(model: Model | None, figures: Figures) -> Version:
+    """The names of what scores: the card's where there is no model."""
+    if model is None:
+        return Version(version_of("expert", msgspec.json.encode(card_of(figures))))
+    return Version(model.version, version_of("calibration", msgspec.json.encode(model.knots)))
 
 
 def read_model(content: bytes, where: str, features: Sequence[str]) -> Model:
@@ -142,49 +156,46 @@ def probability_of(model: Model, table: ir.Table) -> ir.FloatingValue:
     return ibis.cases(*pieces, else_=model.knots[-1].probability)
 
 
-def scored_by_model(
-    client_id: str,
-    values: Values,
-    sources: Mapping[str, Sequence[str]],
-    model: Model,
-    figures: Figures,
-) -> Row:
-    """The probability, its band, and the features that raise it most: their log-odds in points of which
-    twenty double the odds. `sources` gives the facts behind a feature."""
-    pd = probability(model, values)
+def score(inputs: Inputs, model: Model | None, figures: Figures) -> Score:
+    """By the model, or by the points of the card while there is none."""
+    return _by_points(inputs, figures) if model is None else _by_model(inputs, model, figures)
+
+
+def _by_model(inputs: Inputs, model: Model, figures: Figures) -> Score:
+    """The probability, its band, and the features that raise it most above their best value: their log-odds
+    in points of which twenty double the odds."""
+    pd = probability(model, inputs.values)
     points = {
-        term.feature: round(term.log_odds(values.get(term.feature)) * DOUBLE_ODDS / math.log(2))
+        term.feature: round(
+            term.above_best(inputs.values.get(term.feature)) * DOUBLE_ODDS / math.log(2)
+        )
         for term in model.terms
     }
     band = band_of(pd, figures["attrition_bands"].value)
-    return _row(client_id, round(HIGHEST * pd), band, pd, points, sources, card_of(figures))
+    return _score(round(HIGHEST * pd), band, pd, points, inputs, card_of(figures))
 
 
-def scored_by_points(
-    client_id: str, values: Values, sources: Mapping[str, Sequence[str]], figures: Figures
-) -> Row:
+def _by_points(inputs: Inputs, figures: Figures) -> Score:
     """The points of the card, their band, and no probability: calibrated=false."""
     card = card_of(figures)
-    points = {c.feature: c.points(values.get(c.feature)) for c in card.characteristics}
+    points = {c.feature: c.points(inputs.values.get(c.feature)) for c in card}
     value = min(HIGHEST, sum(points.values()))
     band = band_of(value, figures["attrition_point_bands"].value)
-    return _row(client_id, value, band, None, points, sources, card)
+    return _score(value, band, None, points, inputs, card)
 
 
-def _row(
-    client_id: str,
+def _score(
     value: int,
     band: str,
     pd: float | None,
     points: Mapping[str, int],
-    sources: Mapping[str, Sequence[str]],
+    inputs: Inputs,
     card: Card,
-) -> Row:
-    codes = {c.feature: c.code for c in card.characteristics}
+) -> Score:
     raised = sorted(
-        (feature for feature, own in points.items() if own > 0),
-        key=lambda feature: (-points[feature], codes[feature]),
+        (line for line in card if points.get(line.feature, 0) > 0),
+        key=lambda line: (-points[line.feature], line.code),
     )[:REASONS_MAX]
-    ids = dict.fromkeys(id for feature in raised for id in sources.get(feature, ()))
-    reasons = tuple((codes[feature], points[feature]) for feature in raised)
-    return Row(client_id, SCORE_TYPE, "SCORED", value, band, pd, reasons, tuple(ids)[:SOURCES_MAX])
+    ids = dict.fromkeys(id for line in raised for id in inputs.sources.get(line.feature, ()))
+    reasons = tuple(Reason(line.code, line.zh, line.en, points[line.feature]) for line in raised)
+    return Score(value, band, pd, reasons, tuple(ids)[:SOURCES_MAX])

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
-from typing import NamedTuple
 
-from lifecycle.clients.attribute import SOURCES_MAX
-from lifecycle.risk.score_row import REASONS_MAX, Row, band_of
+import msgspec
+
+from lifecycle.clients.attribute import SOURCES_MAX, Figures
+from lifecycle.risk.score import REASONS_MAX, Reason, Score, Version, band_of, version_of
 
 HIGHEST = 100
 
 
-class Sign(NamedTuple):
+class Sign(msgspec.Struct, frozen=True):
     """Something that speaks against a client, and the facts that show it."""
 
     reason: str
@@ -24,28 +25,37 @@ class Sign(NamedTuple):
     """Of the points of the reason."""
 
 
+def version(points: str, figures: Figures) -> Version:
+    """The points, bands and texts name themselves by their content."""
+    own = {name: figures[name].value for name in (points, "conduct_bands", "conduct_reasons")}
+    return Version(version_of("points", msgspec.json.encode(own, order="sorted")))
+
+
 def score(
-    client_id: str,
-    score_type: str,
     signs: Iterable[Sign],
     points: Mapping[str, int],
     bands: Mapping[str, int],
-) -> Row:
-    """Add the points of the signs up, at most 100. The same reason counts once, its gravest sign."""
+    texts: Mapping[str, Mapping[str, str]],
+) -> Score:
+    """Add the points of the signs up, at most 100. The same reason counts once, its gravest sign; what has
+    no points does not count."""
     gravest: dict[str, Sign] = {}
     for sign in signs:
-        if sign.reason not in gravest or sign.part > gravest[sign.reason].part:
-            gravest[sign.reason] = sign
-    counted = sorted(
-        ((reason, _points(points[reason], sign)) for reason, sign in gravest.items()),
-        key=lambda pair: (-pair[1], pair[0]),
+        if sign.reason in points:
+            known = gravest.setdefault(sign.reason, sign)
+            gravest[sign.reason] = sign if sign.part > known.part else known
+    counted = [
+        Reason(code, texts[code]["zh"], texts[code]["en"], _points(points[code], sign))
+        for code, sign in gravest.items()
+    ]
+    reasons = sorted(
+        (reason for reason in counted if reason.points > 0),
+        key=lambda reason: (-reason.points, reason.code),
     )
-    reasons = tuple(pair for pair in counted if pair[1] > 0)
-    value = min(HIGHEST, sum(own for _reason, own in reasons))
-    shown = reasons[:REASONS_MAX]
-    ids = dict.fromkeys(id for reason, _own in shown for id in gravest[reason].sources)
-    band = band_of(value, bands)
-    return Row(client_id, score_type, "SCORED", value, band, None, shown, tuple(ids)[:SOURCES_MAX])
+    value = min(HIGHEST, int(sum(reason.points for reason in reasons)))
+    shown = tuple(reasons[:REASONS_MAX])
+    ids = dict.fromkeys(id for reason in shown for id in gravest[reason.code].sources)
+    return Score(value, band_of(value, bands), None, shown, tuple(ids)[:SOURCES_MAX])
 
 
 def _points(most: int, sign: Sign) -> int:

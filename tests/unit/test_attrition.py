@@ -19,7 +19,7 @@ from benchmarks.attrition_page import tables
 from benchmarks.profiles import date_of
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.alerts.rules import load_rules
-from lifecycle.attrition import Outcome, attrition_scores, label_date, outcomes
+from lifecycle.attrition import Outcome, candidates, label_date, outcomes
 from lifecycle.clients.facts import Facts
 from lifecycle.errors import UsageError
 from lifecycle.events import Outgoing
@@ -30,23 +30,30 @@ from lifecycle.events import product as pr
 from lifecycle.risk.attrition_facts import FEATURES, SOURCED, features
 from lifecycle.risk.attrition_fit import LEAVERS_MIN, fit
 from lifecycle.risk.attrition_score import (
+    Inputs,
     Knot,
     Model,
     Term,
     probability,
     probability_of,
     read_model,
-    scored_by_model,
-    scored_by_points,
+    score,
     write_model,
 )
-from lifecycle.risk.score_row import Row
+from lifecycle.risk.score import Score
+from lifecycle.scoring import Models
 from lifecycle.settings import ROOT
 from lifecycle.sources.simulator import LEAVING, STORIES, Label, SimulatorSource
 from tests.lakes import ZONE, lake_of
+from tests.scored import scored
 from tests.unit.attributes.bank import AS_OF, Bank, Client, at, day
 
-FIGURES = load_rules(ROOT / "rules").parameters
+RULES = load_rules(ROOT / "rules")
+FIGURES = RULES.parameters
+
+
+def of(made: Score) -> tuple[tuple[str, float], ...]:
+    return tuple((reason.code, reason.points) for reason in made.reasons)
 
 
 # --- features -------------------------------------------------------------------------------------
@@ -421,12 +428,10 @@ def test_a_row_of_the_model(
     band: str,
     reasons: tuple[tuple[str, int], ...],
 ) -> None:
-    row = scored_by_model(
-        "C1", CALM | {"complaints": complaints}, {"complaints": ["e1"]}, MODEL, FIGURES
-    )
+    inputs = Inputs(CALM | {"complaints": complaints}, {"complaints": ("e1",)})
+    row = score(inputs, MODEL, FIGURES)
     assert row.pd == pytest.approx(pd)
-    assert (row.value, row.band, row.reasons) == (value, band, reasons)
-    assert row.calibrated
+    assert (row.value, row.band, of(row)) == (value, band, reasons)
     assert row.evidence == (("e1",) if reasons else ())
 
 
@@ -447,15 +452,16 @@ def test_a_row_of_the_model(
 def test_a_row_of_the_points(
     changes: dict[str, float | None], value: int, band: str, codes: tuple[str, ...]
 ) -> None:
-    row = scored_by_points("C1", CALM | changes, {}, FIGURES)
-    assert (row.value, row.band, tuple(code for code, _ in row.reasons)) == (value, band, codes)
-    assert (row.pd, row.calibrated) == (None, False)
+    row = score(Inputs(CALM | changes, {}), None, FIGURES)
+    assert (row.value, row.band, tuple(code for code, _ in of(row))) == (value, band, codes)
+    assert row.pd is None
+    assert all(reason.zh and reason.en for reason in row.reasons)
 
 
 @given(st.fixed_dictionaries({name: st.one_of(st.none(), finite) for name in FEATURES}))
 def test_points_are_from_nought_to_a_hundred(values: dict[str, float | None]) -> None:
-    row = scored_by_points("C1", values, {}, FIGURES)
-    assert 0 <= (row.value or 0) <= 100
+    row = score(Inputs(values, {}), None, FIGURES)
+    assert 0 <= row.value <= 100
     assert len(row.reasons) <= 4
 
 
@@ -472,17 +478,18 @@ def test_rows_of_a_night(model: Model | None, tmp_path: Path) -> None:
     allowed = {name: frozenset({"P2_PROFILE"}) for name in ("steady", "leaver", "old-enough")}
     with DuckDBEngine(lake_of(tmp_path, BANK.facts)) as engine:
         facts = Facts(engine, AS_OF, ZONE, frozenset())
-        made = attrition_scores(engine, facts, allowed, frozenset({"steady"}), model, FIGURES)  # type: ignore[arg-type]
-    rows_: dict[str, Row] = {row.client_id: row for row in made}
-    assert [row.client_id for row in made] == sorted(EXPECTED)
-    assert rows_["saver"].status == "NOT_CONSENTED"
-    assert rows_["steady"].status == "SUPPRESSED"
-    assert rows_["saver"].value is rows_["steady"].value is None
+        made = candidates(engine, facts, allowed, frozenset({"steady"}), FIGURES)  # type: ignore[arg-type]
+    rows_ = scored("ATTRITION", made, AS_OF, RULES, Models(model))
+    assert list(rows_) == sorted(EXPECTED)
+    assert rows_["saver"]["status"] == "NOT_CONSENTED"
+    assert rows_["saver"]["inputs"] == "null", "nothing is kept of who does not consent"
+    assert rows_["steady"]["status"] == "SUPPRESSED"
+    assert rows_["saver"]["value"] is rows_["steady"]["value"] is None
     leaver = rows_["leaver"]
-    assert leaver.status == "SCORED"
-    assert leaver.calibrated == (model is not None)
-    assert SOURCES["leaver", "complaints_sources"] <= set(leaver.evidence)
-    assert (leaver.value or 0) > (rows_["old-enough"].value or 0)
+    assert leaver["status"] == "SCORED"
+    assert (leaver["pd"] is None, leaver["calibration_version"] is None) == (not model, not model)
+    assert SOURCES["leaver", "complaints_sources"] <= set(leaver["source_event_ids"])
+    assert leaver["value"] > rows_["old-enough"]["value"]
 
 
 # --- fitting --------------------------------------------------------------------------------------

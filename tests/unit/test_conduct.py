@@ -6,7 +6,9 @@ import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +20,10 @@ from lifecycle.clients.facts import Facts
 from lifecycle.events import Outgoing, credit, interaction
 from lifecycle.events import client as cl
 from lifecycle.risk.conduct_score import Sign, score
-from lifecycle.risk.score_row import Row, band_of
+from lifecycle.risk.score import Score, band_of
 from lifecycle.settings import ROOT
 from tests.lakes import ZONE, lake_of
+from tests.scored import scored
 from tests.unit.attributes.bank import AS_OF, Bank, Client, at, day
 from tests.unit.attributes.company import BEFORE, TEXTBOOK, filed
 
@@ -29,8 +32,15 @@ POINTS = {"A": 40, "B": 25, "C": 20, "D": 15, "E": 10, "F": 30}
 BANDS = {"HIGH": 70, "MEDIUM": 40, "LOW": 0}
 
 
-def scored(*signs: Sign) -> Row:
-    return score("C1", "MORAL", signs, POINTS, BANDS)
+TEXTS = {code: {"zh": code, "en": code} for code in POINTS}
+
+
+def of(*signs: Sign) -> Score:
+    return score(signs, POINTS, BANDS, TEXTS)
+
+
+def told(made: Score) -> tuple[tuple[str, float], ...]:
+    return tuple((reason.code, reason.points) for reason in made.reasons)
 
 
 @pytest.mark.parametrize(
@@ -55,15 +65,14 @@ def scored(*signs: Sign) -> Row:
 def test_points(
     signs: list[Sign], value: int, band: str, reasons: tuple[tuple[str, int], ...]
 ) -> None:
-    row = scored(*signs)
-    assert (row.value, row.band, row.reasons) == (value, band, reasons)
-    assert (row.pd, row.calibrated) == (None, False)
+    made = of(*signs)
+    assert (made.value, made.band, told(made), made.pd) == (value, band, reasons, None)
 
 
 def test_evidence_is_of_the_reasons_that_are_shown() -> None:
-    row = scored(*(Sign(reason, (f"{reason}1", "shared")) for reason in "EDCBA"))
+    row = of(*(Sign(reason, (f"{reason}1", "shared")) for reason in "EDCBA"))
     assert row.evidence == ("A1", "shared", "B1", "C1", "D1")
-    many = scored(Sign("A", tuple(map(str, range(50)))))
+    many = of(Sign("A", tuple(map(str, range(50)))))
     assert len(many.evidence) == 20
 
 
@@ -80,9 +89,9 @@ any_signs = st.lists(
 
 @given(any_signs, any_signs)
 def test_another_sign_never_lowers_a_score(some: list[Sign], more: list[Sign]) -> None:
-    fewer, all_of_them = scored(*some), scored(*some, *more)
-    assert 0 <= (fewer.value or 0) <= (all_of_them.value or 0) <= 100
-    assert all_of_them == scored(*reversed([*some, *more])), "their order says nothing"
+    fewer, all_of_them = of(*some), of(*some, *more)
+    assert 0 <= fewer.value <= all_of_them.value <= 100
+    assert all_of_them == of(*reversed([*some, *more])), "their order says nothing"
 
 
 @pytest.mark.parametrize(
@@ -344,7 +353,7 @@ def night() -> Bank:
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory, rule_set: RuleSet) -> dict[tuple[str, str], Row]:
+def rows(tmp_path_factory: pytest.TempPathFactory, rule_set: RuleSet) -> dict[tuple[str, str], Any]:
     figures = rule_set.parameters
     lake = lake_of(tmp_path_factory.mktemp("night") / "lake", night().facts)
     with DuckDBEngine(lake) as engine:
@@ -353,9 +362,13 @@ def rows(tmp_path_factory: pytest.TempPathFactory, rule_set: RuleSet) -> dict[tu
         signs = conduct.signs(engine, facts, figures)
         traced = conduct.proceeds(engine, facts, figures)
     degraded = frozenset({"held"})
-    operating = conduct.operating_scores(made.rows, made.summaries, signs, degraded, figures)
-    moral = conduct.moral_scores(made.rows, made.summaries, signs, traced, degraded, figures)
-    return {(row.client_id, row.score_type): row for row in [*operating, *moral]}
+    judged = [conduct.Judged(s.client_id, s.client_type, s.checks) for s in made.summaries]
+    found = conduct.candidates(made.rows, judged, signs, traced, degraded, figures)
+    return {
+        (client, kind): row
+        for kind, one in found
+        for client, row in scored(kind, [one], AS_OF, rule_set).items()
+    }
 
 
 # CV01 FAIL 25, CV04 FAIL 25, CV02 WARN 10, proceeds 40, lenders 15: 115, cut off at 100.
@@ -377,17 +390,18 @@ def test_rows_of_a_night(
     value: int,
     band: str,
     reasons: dict[str, int],
-    rows: dict[tuple[str, str], Row],
+    rows: dict[tuple[str, str], Any],
 ) -> None:
     row = rows[client, kind]
-    assert (row.status, row.value, row.band, dict(row.reasons)) == ("SCORED", value, band, reasons)
-    assert bool(row.evidence) == bool(reasons)
+    found = {r["code"]: r["points"] for r in msgspec.json.decode(row["reason_codes"])}
+    assert (row["status"], row["value"], row["band"], found) == ("SCORED", value, band, reasons)
+    assert bool(row["source_event_ids"]) == bool(reasons)
 
 
-def test_who_has_no_score_is_said_so(rows: dict[tuple[str, str], Row]) -> None:
-    assert rows["blank", "OPERATING"].status == "UNKNOWN"
-    assert rows["held", "MORAL"].status == "SUPPRESSED"
-    assert rows["held", "MORAL"].value is None
+def test_who_has_no_score_is_said_so(rows: dict[tuple[str, str], Any]) -> None:
+    assert rows["blank", "OPERATING"]["status"] == "UNKNOWN"
+    assert rows["held", "MORAL"]["status"] == "SUPPRESSED"
+    assert rows["held", "MORAL"]["value"] is None
     assert ("without-account", "OPERATING") not in rows
     assert ("liar", "OPERATING") not in rows, "a person has no operating risk"
-    assert rows["broken", "MORAL"].value == 0, "what is of operating risk counts there only"
+    assert rows["broken", "MORAL"]["value"] == 0, "what is of operating risk counts there only"

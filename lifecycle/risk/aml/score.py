@@ -7,49 +7,49 @@ every 60 days; together at most 60. What is 70 or more is HIGH (figures: rules/a
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
 from lifecycle.clients.attribute import SOURCES_MAX, Figures
-from lifecycle.risk.score_row import band_of, version_of
+from lifecycle.risk.score import REASONS_MAX, Reason, Score, band_of, version_of
 from lifecycle.risk.triggers import months_after
 
-_NAMESPACE = uuid.UUID("5b1f6f5c-9d0e-5e0a-8c55-2f0e9c1f4a77")
 _TENTH = Decimal("0.1")
-Row = Mapping[str, Any]
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """What some of the points are for."""
+class Part(msgspec.Struct, frozen=True):
+    """A factor, or a hit of a typology, with its points before decay."""
 
     code: str
-    points: Decimal
-    """With one decimal, after decay."""
-    zh: str
-    en: str
-    day: dt.date | None
-    """When the hit was completed; None for a factor, which does not age."""
+    points: int
     sources: tuple[str, ...]
+    day: dt.date | None = None
+    """When the hit was completed; None for a factor, which does not age."""
 
 
-class Score(msgspec.Struct, frozen=True):
-    """A client's score; `value` and `band` are None when it is suppressed."""
+class Inputs(msgspec.Struct, frozen=True):
+    """What a score rests on."""
 
-    client_id: str
-    score_id: str
-    status: str
-    value: int | None
-    band: str | None
+    factors: tuple[Part, ...]
+    hits: tuple[Part, ...]
+
+
+class Counted(NamedTuple):
+    """A part with the points it has today, with one decimal."""
+
+    part: Part
+    points: Decimal
+
+
+class Total(NamedTuple):
+    """The two parts of a score, and what counts in them: by points, the most first."""
+
     static: Decimal
     dynamic: Decimal
-    reasons: tuple[Reason, ...]
-    """By points, the most first."""
-    feature_hash: str
+    counted: tuple[Counted, ...]
 
 
 def decayed(points: int, day: dt.date, business_date: dt.date, figures: Figures) -> Decimal:
@@ -59,37 +59,30 @@ def decayed(points: int, day: dt.date, business_date: dt.date, figures: Figures)
     return Decimal(left).quantize(_TENTH, ROUND_HALF_UP)
 
 
-def score(
-    client_id: str,
-    factors: Sequence[Row],
-    hits: Sequence[Row],
-    business_date: dt.date,
-    figures: Figures,
-    *,
-    suppressed: bool,
-) -> Score:
-    """Add the points up. A client whose facts are not all usable gets no value, and is told so."""
-    standing = [_reason(row, Decimal(row["points"]), None, figures) for row in factors]
-    strongest = _strongest(hits, business_date, figures)
+def total(inputs: Inputs, business_date: dt.date, figures: Figures) -> Total:
+    """Add the points up, each part to its most."""
+    standing = [Counted(part, Decimal(part.points)) for part in inputs.factors]
+    strongest = _strongest(inputs.hits, business_date, figures)
     limits = figures["aml_points_max"].value
-    static = min(Decimal(limits["static"]), _total(standing))
-    dynamic = min(Decimal(limits["dynamic"]), _total(strongest))
-    reasons = tuple(sorted([*standing, *strongest], key=lambda r: (-r.points, r.code)))
-    digest = hashlib.sha256(msgspec.json.encode(reasons)).hexdigest()
-    identity = str(uuid.uuid5(_NAMESPACE, f"{client_id}|{business_date}|{digest}"))
-    if suppressed:
-        return Score(client_id, identity, "SUPPRESSED", None, None, static, dynamic, (), digest)
-    value = int((static + dynamic).quantize(Decimal(1), ROUND_HALF_UP))
+    return Total(
+        min(Decimal(limits["static"]), _sum(standing)),
+        min(Decimal(limits["dynamic"]), _sum(strongest)),
+        tuple(sorted([*standing, *strongest], key=lambda one: (-one.points, one.part.code))),
+    )
+
+
+def score(inputs: Inputs, business_date: dt.date, figures: Figures) -> Score:
+    """The points of both parts, and what brings most of them."""
+    found = total(inputs, business_date, figures)
+    value = int((found.static + found.dynamic).quantize(Decimal(1), ROUND_HALF_UP))
+    shown = found.counted[:REASONS_MAX]
+    ids = dict.fromkeys(id for one in shown for id in one.part.sources)
     return Score(
-        client_id,
-        identity,
-        "SCORED",
         value,
         band_of(value, figures["aml_levels"].value),
-        static,
-        dynamic,
-        reasons,
-        digest,
+        None,
+        tuple(_reason(one, figures) for one in shown),
+        tuple(ids)[:SOURCES_MAX],
     )
 
 
@@ -105,21 +98,25 @@ def model_version(figures: Figures) -> str:
     return version_of("aml", msgspec.json.encode(own, order="sorted"))
 
 
-def _strongest(hits: Sequence[Row], business_date: dt.date, figures: Figures) -> list[Reason]:
+def _strongest(hits: Sequence[Part], business_date: dt.date, figures: Figures) -> list[Counted]:
     """Of each typology the hit of most points today; of equal ones the newest."""
-    best: dict[str, Reason] = {}
-    for row in sorted(hits, key=lambda row: row["day"], reverse=True):
-        points = decayed(row["points"], row["day"], business_date, figures)
-        if points > (best[row["code"]].points if row["code"] in best else 0):
-            best[row["code"]] = _reason(row, points, row["day"], figures)
+    best: dict[str, Counted] = {}
+    for hit in sorted(hits, key=_day, reverse=True):
+        points = decayed(hit.points, _day(hit), business_date, figures)
+        if points > (best[hit.code].points if hit.code in best else 0):
+            best[hit.code] = Counted(hit, points)
     return list(best.values())
 
 
-def _reason(row: Row, points: Decimal, day: dt.date | None, figures: Figures) -> Reason:
-    own = figures[f"aml_{row['code'].lower()}"].value
-    sources = tuple(row["sources"][:SOURCES_MAX])
-    return Reason(row["code"], points, own["zh"], own["en"], day, sources)
+def _day(hit: Part) -> dt.date:
+    assert hit.day is not None, "a hit has a day"
+    return hit.day
 
 
-def _total(reasons: Sequence[Reason]) -> Decimal:
-    return sum((reason.points for reason in reasons), Decimal(0))
+def _reason(one: Counted, figures: Figures) -> Reason:
+    own = figures[f"aml_{one.part.code.lower()}"].value
+    return Reason(one.part.code, own["zh"], own["en"], float(one.points))
+
+
+def _sum(counted: Sequence[Counted]) -> Decimal:
+    return sum((one.points for one in counted), Decimal(0))

@@ -16,7 +16,7 @@ from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.alerts.dispatch import text
 from lifecycle.alerts.owners import ROLES, Owner, routes
 from lifecycle.alerts.rules import RuleSet
-from lifecycle.aml_scoring import AmlNight, aml_scores, refresh_tasks
+from lifecycle.aml_scoring import AmlNight, aml_night, refresh_tasks
 from lifecycle.client_page import page
 from lifecycle.clients import labels, reading
 from lifecycle.clients.attributes import ATTRIBUTES
@@ -26,6 +26,7 @@ from lifecycle.clients.selection import FIELDS
 from lifecycle.commands.console import out
 from lifecycle.commands.page import print_page
 from tests.lakes import ZONE, lake_of
+from tests.scored import scored
 from tests.unit.aml.cases import Cases, cash, structuring
 from tests.unit.attributes.bank import AS_OF
 
@@ -56,13 +57,13 @@ def night(rule_set: RuleSet, tmp_path_factory: pytest.TempPathFactory) -> AmlNig
     cash(large, "2026-03-30", "60000")
     lake = lake_of(tmp_path_factory.mktemp("aml") / "lake", cases.bank.facts)
     with DuckDBEngine(lake) as engine:
-        return aml_scores(engine, Facts(engine, AS_OF, ZONE, frozenset()), rule_set.parameters)
+        return aml_night(engine, Facts(engine, AS_OF, ZONE, frozenset()), rule_set.parameters)
 
 
 @pytest.fixture(scope="module")
-def served(night: AmlNight) -> dict[str, Any]:
-    """What the stores would serve of a client once the score is published."""
-    (score,) = [row for row in night.scores.to_pylist() if row["client_id"] == CLIENT]
+def served(night: AmlNight, rule_set: RuleSet) -> dict[str, Any]:
+    """What the stores serve of a client once the score is published."""
+    score = scored("AML", night.candidates, AS_OF, rule_set)[CLIENT] | {"override": None}
     assert score["value"] > 0
     score["reason_codes"] = msgspec.json.decode(score["reason_codes"])
     alert = {
@@ -73,7 +74,13 @@ def served(night: AmlNight) -> dict[str, Any]:
         "message_zh": "可疑交易：化整为零",
         "message_en": "structuring",
     }
-    credit = score | {"score_type": "CREDIT", "reason_codes": [], "model_version": "expert-1"}
+    credit = score | {
+        "score_type": "CREDIT",
+        "reason_codes": [],
+        "inputs": "{}",
+        "source_event_ids": [],
+        "model_version": "expert-1",
+    }
     return {
         "as_of": AS_OF,
         "attributes": [],
@@ -123,14 +130,14 @@ def test_a_page_in_a_terminal_tells_nothing(
         return capture.get()
 
     assert told(printed("RM")) == []
-    assert {"aml", "m01"} <= set(told(printed("CO")))
+    assert {"m01", {"en": "launder", "zh": "洗钱"}[language]} <= set(told(printed("CO")))
 
 
 @pytest.mark.parametrize("role", OTHERS)
 def test_scores_hits_factors_and_the_list_are_for_compliance(
-    role: str | None, night: AmlNight
+    role: str | None, night: AmlNight, rule_set: RuleSet
 ) -> None:
-    scores = night.scores.to_pylist()
+    scores = list(scored("AML", night.candidates, AS_OF, rule_set).values())
     assert reading.scores(scores, role) == []
     assert reading.scores(scores, "CO") == scores
     for table in (night.hits, night.factors, night.large):

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.alerts.rules import RuleSet, load_rules
-from lifecycle.aml_scoring import SCHEMA, AmlNight, aml_scores
+from lifecycle.aml_scoring import AmlNight, aml_night, reviews
 from lifecycle.clients.facts import Facts, end_of
 from lifecycle.events import Outgoing
 from lifecycle.risk.aml.typologies import TYPOLOGIES
 from lifecycle.settings import ROOT
 from tests.lakes import ZONE, lake_of
+from tests.scored import scored
 from tests.unit.aml.cases import cash, whole_bank
 from tests.unit.attributes.bank import AS_OF, Bank, day
 
@@ -38,7 +39,7 @@ def night_of(
     degraded: frozenset[str] = frozenset(),
 ) -> AmlNight:
     with DuckDBEngine(lake_of(path, facts)) as engine:
-        return aml_scores(engine, Facts(engine, on, ZONE, held), RULES.parameters, degraded)
+        return aml_night(engine, Facts(engine, on, ZONE, held), RULES.parameters, degraded)
 
 
 def of(table: pa.Table, client: str) -> list[dict[str, Any]]:
@@ -113,28 +114,39 @@ def test_the_statutory_list(night: AmlNight, client: str, rows: list[str]) -> No
 
 
 def test_every_client_has_one_score_of_the_common_form(night: AmlNight, bank: Bank) -> None:
-    assert night.scores.schema == SCHEMA
     registered = {f.key for f in bank.facts if f.type == "bank.client.registered.v1"}
-    assert night.scores["client_id"].to_pylist() == sorted(registered)
-    (row,) = of(night.scores, "m01-three")
+    rows = scored("AML", night.candidates, AS_OF, RULES)
+    assert list(rows) == sorted(registered)
+    row = rows["m01-three"]
     assert (row["value"], row["band"], row["status"]) == (19, "LOW", "SCORED")  # 25 * 2^(-26/60)
     (reason,) = msgspec.json.decode(row["reason_codes"])
     (hit,) = of(night.hits, "m01-three")
-    assert (reason["code"], reason["day"]) == ("M01", "2026-03-05")
-    assert reason["sources"] == hit["sources"]
-    assert row["next_review"] == dt.date(2026, 1, 1)  # registered on 2024-01-01, LOW: 24 months
+    assert (reason["code"], reason["points"]) == ("M01", 18.5)
+    assert row["source_event_ids"] == hit["sources"]
+    (part,) = msgspec.json.decode(row["inputs"])["hits"]
+    assert (part["day"], part["sources"]) == ("2026-03-05", hit["sources"])
+    review = reviewed(night)["m01-three"]
+    assert (review["static_points"], review["dynamic_points"]) == (0, Decimal("18.5"))
+    assert review["next_review"] == dt.date(2026, 1, 1)  # registered on 2024-01-01, LOW: 24 months
+
+
+def reviewed(night: AmlNight) -> dict[str, dict[str, Any]]:
+    rows = scored("AML", night.candidates, AS_OF, RULES)
+    levels = {client: row["band"] for client, row in rows.items()}
+    table = reviews(night, levels, AS_OF, RULES.parameters)
+    return {row["client_id"]: row for row in table.to_pylist()}
 
 
 def test_the_newest_review_counts(night: AmlNight) -> None:
-    (row,) = of(night.scores, "s02")
-    assert row["last_review"] == dt.date(2026, 1, 1)
+    assert reviewed(night)["s02"]["last_review"] == dt.date(2026, 1, 1)
 
 
 def test_who_cannot_be_judged_is_told_so(bank: Bank, tmp_path: Path) -> None:
     night = night_of(tmp_path, bank.facts, degraded=frozenset({"m01-three"}))
+    rows, due = scored("AML", night.candidates, AS_OF, RULES), reviewed(night)
     for client in ("no-rate", "m01-three"):
-        (row,) = of(night.scores, client)
-        assert (row["status"], row["value"], row["next_review"]) == ("SUPPRESSED", None, None)
+        assert (rows[client]["status"], rows[client]["value"]) == ("SUPPRESSED", None)
+        assert due[client]["next_review"] is due[client]["dynamic_points"] is None
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -15,7 +15,7 @@ from benchmarks import aml_page
 from benchmarks.aml import plan
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.alerts.rules import RuleSet
-from lifecycle.aml_scoring import aml_scores
+from lifecycle.aml_scoring import aml_night
 from lifecycle.clients.facts import Facts
 from lifecycle.commands import application
 from lifecycle.errors import UsageError
@@ -42,7 +42,7 @@ def hits(path: Path, facts: list[Outgoing], days: int, rules: RuleSet) -> dict[s
     found: dict[str, set[str]] = defaultdict(set)
     with DuckDBEngine(lake_of(path, facts)) as engine:
         as_of = FIRST + dt.timedelta(days=days - 1)
-        night = aml_scores(engine, Facts(engine, as_of, ZONE, frozenset()), rules.parameters)
+        night = aml_night(engine, Facts(engine, as_of, ZONE, frozenset()), rules.parameters)
     for row in night.hits.to_pylist():
         found[row["code"]].add(row["client_id"])
     return found

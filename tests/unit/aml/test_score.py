@@ -14,9 +14,18 @@ from hypothesis import strategies as st
 from lifecycle.alerts.rules import RuleSet, load_rules
 from lifecycle.risk.aml.factor import FACTORS
 from lifecycle.risk.aml.large import due_date, working_days_after
-from lifecycle.risk.aml.score import Score, decayed, model_version, next_review, score
+from lifecycle.risk.aml.score import (
+    Inputs,
+    Part,
+    Total,
+    decayed,
+    model_version,
+    next_review,
+    score,
+    total,
+)
 from lifecycle.risk.aml.typologies import TYPOLOGIES
-from lifecycle.risk.score_row import band_of
+from lifecycle.risk.score import Score, band_of
 from lifecycle.settings import ROOT
 
 FIGURES = load_rules(ROOT / "rules").parameters
@@ -27,19 +36,20 @@ def points_of(code: str) -> int:
     return int(FIGURES[f"aml_{code.lower()}"].value["points"])
 
 
-def hit(code: str, age: int = 0, sources: tuple[str, ...] = ("E1",)) -> dict[str, Any]:
-    day = TODAY - dt.timedelta(days=age)
-    return {"code": code, "day": day, "points": points_of(code), "sources": sources}
+def hit(code: str, age: int = 0, sources: tuple[str, ...] = ("E1",)) -> Part:
+    return Part(code, points_of(code), sources, TODAY - dt.timedelta(days=age))
 
 
-def factor(code: str) -> dict[str, Any]:
-    return {"code": code, "points": points_of(code), "sources": ("F1",)}
+def factor(code: str) -> Part:
+    return Part(code, points_of(code), ("F1",))
 
 
-def of(
-    factors: list[dict[str, Any]], hits: list[dict[str, Any]], *, suppressed: bool = False
-) -> Score:
-    return score("C1", factors, hits, TODAY, FIGURES, suppressed=suppressed)
+def of(factors: list[Part], hits: list[Part]) -> Score:
+    return score(Inputs(tuple(factors), tuple(hits)), TODAY, FIGURES)
+
+
+def totalled(factors: list[Part], hits: list[Part]) -> Total:
+    return total(Inputs(tuple(factors), tuple(hits)), TODAY, FIGURES)
 
 
 AGES = [(0, "25.0"), (30, "17.7"), (60, "12.5"), (120, "6.3"), (365, "0.4"), (-1, "25.0")]
@@ -53,23 +63,22 @@ def test_points_halve_every_sixty_days(age: int, left: str) -> None:
 def test_a_typology_counts_by_its_strongest_hit() -> None:
     made = of([], [hit("M01", 60), hit("M01", 0, ("E2",)), hit("M01", 5)])
     (reason,) = made.reasons
-    assert (reason.points, reason.sources, made.value) == (Decimal("25.0"), ("E2",), 25)
+    assert (reason.points, made.evidence, made.value) == (25.0, ("E2",), 25)
 
 
 def test_both_parts_have_a_most() -> None:
-    made = of([factor(code) for code in FACTORS], [hit(code) for code in TYPOLOGIES])
-    assert (made.static, made.dynamic, made.value, made.band) == (40, 60, 100, "HIGH")
+    both = [factor(code) for code in FACTORS], [hit(code) for code in TYPOLOGIES]
+    found, made = totalled(*both), of(*both)
+    assert (found.static, found.dynamic, made.value, made.band) == (40, 60, 100, "HIGH")
+    assert len(made.reasons) == 4
+    assert len(found.counted) == len(FACTORS) + len(TYPOLOGIES)
 
 
 def test_reasons_come_by_points_with_texts_and_evidence() -> None:
     made = of([factor("S02")], [hit("M08"), hit("M01")])
     assert [(r.code, r.points) for r in made.reasons] == [("M01", 25), ("S02", 20), ("M08", 5)]
-    assert all(r.zh and r.en and r.sources for r in made.reasons)
-
-
-def test_a_suppressed_score_says_nothing() -> None:
-    made = of([factor("S02")], [hit("M01")], suppressed=True)
-    assert (made.status, made.value, made.band, made.reasons) == ("SUPPRESSED", None, None, ())
+    assert all(r.zh and r.en for r in made.reasons)
+    assert made.evidence == ("E1", "F1")
 
 
 @pytest.mark.parametrize(

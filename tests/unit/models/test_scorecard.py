@@ -33,7 +33,7 @@ CASES = [
 def test_points_add_up(load, home, age, score: int, reasons: list, figures: Figures) -> None:
     found = card(figures).score_row({"load": load, "home": home, "age": age, "more": 1})
     assert found.score == score
-    assert [(r.code, r.points_lost) for r in found.reasons] == reasons
+    assert [(r.code, r.points) for r in found.reasons] == reasons
     assert min(max(sum(found.points.values()), 300), 850) == score
 
 

@@ -115,7 +115,7 @@ def test_reasons_of_trees_are_what_raises_the_pd(trained: Trained, loans: pa.Tab
     )
     worst = max(scored, key=lambda one: one.pd)
     assert worst.reasons
-    assert all(reason.points_lost > 0 for reason in worst.reasons)
+    assert all(reason.points > 0 for reason in worst.reasons)
 
 
 def test_the_same_table_gives_the_same_models_in_another_process(
