@@ -939,6 +939,35 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
     }
 
 
+def replay_scores(settings: Settings, date: dt.date | None, sample: int | None) -> dict[str, Any]:
+    """Make scores of a night again: {date, scores, identical, differences}. Raises UsageError for a date
+    without one, or when the rules or the model of a score are gone."""
+    from lifecycle.adapters.event_log import PostgresEventLog
+    from lifecycle.alerts.rules import parse_rules
+    from lifecycle.scoring import chosen, unlike
+
+    with nightly(settings) as night:
+        date = date or night.store.served_date()
+        if date is None:
+            raise UsageError("There are no scores: no night was published.")
+        if night.lake.attributes(date, ("tenure_days",)) is None:
+            raise UsageError(f"There are no scores as of {date}: no night of that date made any.")
+        rows = night.lake.read("risk_score", date).to_pylist()
+        log = PostgresEventLog(settings.database_url)
+        try:
+            rules = {name: parse_rules(text) for name, text in log.rule_sets().items()}
+        finally:
+            log.close()
+        picked = rows if sample is None else chosen(rows, sample)
+        differences = list(unlike(picked, rules | {night.rules.hash: night.rules}, night.models()))
+    return {
+        "date": date,
+        "scores": len(picked),
+        "identical": len(picked) - len(differences),
+        "differences": differences,
+    }
+
+
 def client(
     settings: Settings,
     client_id: str,

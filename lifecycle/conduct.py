@@ -10,14 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lifecycle.clients.attribute import Figures
+from lifecycle.clients.attributes.products import SETTLED
 from lifecycle.clients.checks import Check
 from lifecycle.clients.facts import Facts
 from lifecycle.events.fields import ClientType
 from lifecycle.ports import Engine
 from lifecycle.risk import conduct_facts
-from lifecycle.risk import proceeds_facts as pf
 from lifecycle.risk.conduct_score import Sign
-from lifecycle.risk.proceeds import Tracing, tracing
+from lifecycle.risk.proceeds import Tracing
+from lifecycle.risk.proceeds_facts import tracings
 from lifecycle.risk.score import Candidate
 from lifecycle.risk.statements import zone
 
@@ -46,20 +47,9 @@ def proceeds(engine: Engine, facts: Facts, figures: Figures) -> list[Tracing]:
     `risk.proceeds.of_facilities` gives the gravest of each facility. Verdict HIGH is what the rules of
     classification call a purpose that was changed without consent.
     """
-    entries = pf.by_loan(engine.run(pf.spending(facts, figures)).to_pylist())
-    openings = pf.opening_of(engine.run(pf.openings(facts)).to_pylist())
-    loans = map(pf.to_disbursement, engine.run(pf.disbursements(facts)).to_pylist())
-    keyed = sorted((loan.facility_id, loan.tranche_no, loan) for loan in loans)
-    return [
-        tracing(
-            loan,
-            entries.get((facility, tranche), []),
-            openings.get((facility, tranche), {}),
-            facts.business_date,
-            figures,
-        )
-        for facility, tranche, loan in keyed
-    ]
+    settled = set(engine.run(facts.table(SETTLED).select("facility_id"))["facility_id"].to_pylist())
+    every = tracings(facts, figures)
+    return [one for one in every if one.disbursement.facility_id not in settled]
 
 
 def signs(engine: Engine, facts: Facts, figures: Figures) -> dict[str, list[Sign]]:

@@ -14,8 +14,8 @@ import pyarrow as pa
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.reading import AML
 from lifecycle.risk import credit_score
-from lifecycle.risk.score import REASONS_MAX, Reason, feature_hash
-from lifecycle.scoring import SCORERS, Models, Row, again
+from lifecycle.risk.score import REASONS_MAX, Reason
+from lifecycle.scoring import SCORERS, Models, Row, again, chosen, named
 
 _BANDS = ("A", "B", "C", "D", "E", "LOW", "MEDIUM", "HIGH")
 """Of both scales, the best first."""
@@ -35,15 +35,15 @@ def columns(
     `eligible` is what `eligible` gives."""
     wrong_stage, wrong_tier = _stages(stages, figures), _tiers(stages, figures)
     versions = {kind: scorer.version(models, figures) for kind, scorer in SCORERS.items()}
-    checked = _sample(rows, int(figures["scores_made_again"].value))
-    unlike = {key for key, row in checked.items() if again(row, models, figures) != row}
+    checked = chosen(rows, int(figures["scores_made_again"].value))
+    unlike = {named(row) for row in checked if again(row, models, figures) != row}
     least = float(figures["score_coverage_min"].value)
     missing = {kind for kind, share in _coverage(rows, eligible) if share < least}
     unordered = set(_unordered(rows))
     few = _withheld_share(rows) <= float(figures["score_suppressed_share_max"].value)
     bounds = _bounds(figures)
     return {
-        "key": [_key(row) for row in rows],
+        "key": [named(row) for row in rows],
         "ck_value": [_in_range(row, bounds) for row in rows],
         "ck_model": [
             (row["model_version"], row["calibration_version"]) == versions[row["score_type"]]
@@ -54,7 +54,7 @@ def columns(
         "ck_stage": [row["client_id"] not in wrong_stage for row in rows],
         "ck_tier": [row["client_id"] not in wrong_tier for row in rows],
         "ck_few_suppressed": [few] * len(rows),
-        "ck_again": [_key(row) not in unlike for row in rows],
+        "ck_again": [named(row) not in unlike for row in rows],
         "ck_coverage": [row["score_type"] not in missing for row in rows],
     }
 
@@ -65,10 +65,6 @@ def eligible(clients: Iterable[str], profiles: pa.Table) -> dict[str, Set[str]]:
     tenure = zip(*(profiles[c].to_pylist() for c in ("client_id", "name", "value")), strict=True)
     banked = {client for client, name, value in tenure if name == "tenure_days" and value}
     return {AML: set(clients), **dict.fromkeys(_OF_EVERYBODY_WITH_AN_ACCOUNT, banked)}
-
-
-def _key(row: Row) -> str:
-    return f"{row['score_type']}|{row['client_id']}"
 
 
 def _bounds(figures: Figures) -> dict[str, tuple[int, int]]:
@@ -110,13 +106,6 @@ def _tiers(stages: pa.Table, figures: Figures) -> set[str]:
         for f in stages.select(["client_id", "dpd", "tier"]).to_pylist()
         if f["dpd"] > limit and f["tier"] in ("PASS", "SPECIAL_MENTION")
     }
-
-
-def _sample(rows: Sequence[Row], many: int) -> dict[str, Row]:
-    """The rows whose names hash lowest: others each night, the same in every run of it."""
-    named = {_key(row): row for row in rows}
-    chosen = sorted(named, key=lambda key: feature_hash(f"{key}|{named[key]['as_of']}"))
-    return {key: named[key] for key in chosen[:many]}
 
 
 def _coverage(rows: Sequence[Row], eligible: Mapping[str, Set[str]]) -> Iterator[tuple[str, float]]:

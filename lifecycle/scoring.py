@@ -6,14 +6,16 @@ candidates (facts, profiles, checks) -> a scorer of each type -> rows -> gate "s
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
 
+from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.reading import AML
+from lifecycle.errors import UsageError
 from lifecycle.risk import attrition_score, conduct_score, credit_score
 from lifecycle.risk.aml import score as aml_score
 from lifecycle.risk.conduct_score import Sign
@@ -144,6 +146,30 @@ def again(row: Row, models: Models, figures: Figures) -> Row:
     )
     (made,) = rows(row["score_type"], [Candidate(row["client_id"], inputs, withheld)], frame)
     return made
+
+
+def chosen(rows: Sequence[Row], many: int) -> list[Row]:
+    """The rows whose names hash lowest: others each night, the same whenever they are asked for."""
+    return sorted(rows, key=lambda row: feature_hash(f"{named(row)}|{row['as_of']}"))[:many]
+
+
+def unlike(rows: Iterable[Row], rules: Mapping[str, RuleSet], models: Models) -> Iterator[str]:
+    """Names of rows that do not come out the same to the byte, by the rules of then. Raises UsageError when
+    these are gone."""
+    for row in rows:
+        if row["rules_hash"] not in rules:
+            raise UsageError(
+                f"The rules {row['rules_hash'][:12]} that made the scores of {row['as_of']} are not kept: "
+                "the night was never published. Run it again."
+            )
+        made = again(row, models, rules[row["rules_hash"]].parameters)
+        if canonical(made) != canonical(row):
+            yield named(row)
+
+
+def named(row: Row) -> str:
+    """Which score of a night a row is."""
+    return f"{row['score_type']}|{row['client_id']}"
 
 
 def suppressed(row: Row) -> Row:

@@ -65,13 +65,13 @@ def timelines(facts: Facts, figures: Figures) -> ir.Table:
         for m in c.moves
     ]
     moves = ibis.memtable(arrow_of(rows, _MOVES))
-    log = said(facts).select("position", "event_id")
+    log = said(facts, figures).select("position", "event_id")
     return moves.left_join(log, "position").drop("position", "position_right")
 
 
 def _facilities(facts: Facts, figures: Figures) -> ir.Table:
     rows = ibis.memtable(arrow_of(_rows(facts, figures), _FACILITIES))
-    log = said(facts)
+    log = said(facts, figures)
     missed = _missed(facts, figures)
     joined = rows.join(log, "position").left_join(missed, "facility_id")
     return joined.mutate(

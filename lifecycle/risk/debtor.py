@@ -56,7 +56,9 @@ class Facility(NamedTuple):
     settled: Mark | None = None
     pds: Sequence[Pd] | None = None
     """None when nobody says: its triggers are not evaluated."""
-    signs: Sequence[Sign] | None = None
+    signs: Sequence[Sign] = ()
+    signs_told: bool = False
+    """Whether other parts of the bank say what they find. What loans were spent on is always looked at."""
 
 
 class Debtor(NamedTuple):
@@ -145,7 +147,7 @@ def _classified(debtor: Debtor, one: _Alone, until: dt.date) -> Classified:
         0 if ended else sum(m.outstanding for m in facility.money),
         one.standing,
         one.moves,
-        not_evaluated(facility.pds, facility.signs, debtor.reports),
+        not_evaluated(facility.pds, debtor.reports, signs_told=facility.signs_told),
     )
 
 

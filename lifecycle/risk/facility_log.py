@@ -16,9 +16,11 @@ import pyarrow as pa
 from ibis import _
 
 from lifecycle.clients.attribute import Figures, foremost
+from lifecycle.clients.entries import POSTED
 from lifecycle.clients.facts import Facts
 from lifecycle.risk.arrears import Instalment, Money
 from lifecycle.risk.debtor import Debtor, Facility
+from lifecycle.risk.proceeds_facts import tracings
 from lifecycle.risk.triggers import Mark, Pd, Report, Sign
 
 DISBURSED = "bank.credit.disbursed.v1"
@@ -42,7 +44,8 @@ _EVIDENCE = ("event_id", "time", "topic", "partition", "kafka_offset")
 
 class Inputs(NamedTuple):
     """What no event says: facility id -> its PDs and its signs. A facility that is missing in `pds`,
-    and every facility where `signs` is None, is not judged by these triggers."""
+    and every facility where `signs` is None, is not judged by these triggers. What a loan was spent on is
+    judged in either case: the entries say it."""
 
     pds: Mapping[str, Sequence[Pd]] = {}
     signs: Mapping[str, Sequence[Sign]] | None = None
@@ -64,7 +67,7 @@ def debtors(
     reports = _grouped(facts, _reports(facts), _report)
     own: dict[str, list[Facility]] = {}
     terms, retail = {}, {}
-    for row, facility in _facilities(facts, inputs):
+    for row, facility in _facilities(facts, inputs, figures):
         client = row["client_id"]
         own.setdefault(client, []).append(facility)
         terms[facility.facility_id] = Terms(row["currency"], row["months"])
@@ -79,11 +82,14 @@ def debtors(
     return known, terms
 
 
-def _facilities(facts: Facts, inputs: Inputs) -> Iterator[tuple[dict[str, Any], Facility]]:
+def _facilities(
+    facts: Facts, inputs: Inputs, figures: Figures
+) -> Iterator[tuple[dict[str, Any], Facility]]:
     """Every facility, with the row that says to whom it was granted."""
     instalments = _grouped(facts, _instalments(facts), Instalment)
     money = _grouped(facts, _money(facts), Money)
     marks = _grouped(facts, _marks(facts), Mark)
+    diverted = _diverted(facts, figures)
     for row in facts.run(_granted(facts)).to_pylist():
         name = row["facility_id"]
         own = marks.get(name, [])
@@ -97,9 +103,22 @@ def _facilities(facts: Facts, inputs: Inputs) -> Iterator[tuple[dict[str, Any], 
                 own,
                 next((mark for mark in own if mark.code == "SETTLED"), None),
                 inputs.pds.get(name),
-                None if inputs.signs is None else inputs.signs.get(name, ()),
+                [*diverted.get(name, ()), *(inputs.signs or {}).get(name, ())],
+                inputs.signs is not None,
             ),
         )
+
+
+def _diverted(facts: Facts, figures: Figures) -> dict[str, list[Sign]]:
+    """Facility -> the day its purpose was changed without consent: so much of a disbursement went where
+    the contract did not say that the verdict became HIGH."""
+    found: dict[str, list[Sign]] = {}
+    for one in tracings(facts, figures):
+        if one.broken_by:
+            sign = Sign(one.broken_by.on, "PURPOSE_CHANGED", one.broken_by.position)
+            found.setdefault(one.disbursement.facility_id, []).append(sign)
+    # Once is enough, and the first day counts.
+    return {facility: [min(signs)] for facility, signs in found.items()}
 
 
 def _report(
@@ -277,10 +296,15 @@ def repayments(facts: Facts) -> ir.Table:
     )
 
 
-def said(facts: Facts) -> ir.Table:
-    """Where the evidence of a class may stand in the log."""
+def said(facts: Facts, figures: Figures) -> ir.Table:
+    """Where the evidence of a class may stand in the log: facts of credit, and entries that were spent on
+    something else than was agreed."""
     names = (*_OF_FACILITIES, _REPORT, _DISSOLVED)
     tables = [facts.table(n, corrected=n == DUE) for n in names]
+    broken = [sign.evidence for own in _diverted(facts, figures).values() for sign in own]
+    if broken:
+        posted = facts.table(POSTED)
+        tables.append(posted.filter(posted.position.isin(broken)))
     return ibis.union(*[t.select("position", *_EVIDENCE) for t in tables])
 
 

@@ -41,6 +41,8 @@ class Entry(NamedTuple):
     """Whether this is the loan coming in."""
     to_account: str | None = None
     """The client's own account at this bank that money went to."""
+    position: int = 0
+    """Of the fact in the log."""
 
 
 class Spent(NamedTuple):
@@ -51,6 +53,8 @@ class Spent(NamedTuple):
     use: Use
     payee: str | None
     amount: Decimal
+    position: int = 0
+    """Of the entry in the log."""
 
 
 class Disbursement(NamedTuple):
@@ -87,6 +91,8 @@ class Tracing(NamedTuple):
     """Of the disbursement, four decimals."""
     other_share: Decimal
     """The same by the other method."""
+    broken_by: Spent | None
+    """What made the verdict HIGH, on which day; None unless it is."""
     entrusted_evaded: bool
     """Whether payments to one payee that are each below the threshold of entrusted payment reach it
     together."""
@@ -113,7 +119,9 @@ def spent(entries: Iterable[Entry], opening: Mapping[str, Decimal], method: Meth
         if covers:
             overdrawn[account] -= covers
             if lot.loan:
-                found.append(Spent(entry.event_id, entry.on, "OVERDRAFT", None, covers))
+                found.append(
+                    Spent(entry.event_id, entry.on, "OVERDRAFT", None, covers, entry.position)
+                )
         if lot.amount > covers:
             lots.setdefault(account, []).append(_Lot(lot.amount - covers, lot.loan))
 
@@ -129,7 +137,9 @@ def spent(entries: Iterable[Entry], opening: Mapping[str, Decimal], method: Meth
         else:
             part = sum((lot.amount for lot in taken if lot.loan), Decimal(0))
             if part:
-                found.append(Spent(entry.event_id, entry.on, entry.use, entry.payee, part))
+                found.append(
+                    Spent(entry.event_id, entry.on, entry.use, entry.payee, part, entry.position)
+                )
     return found
 
 
@@ -205,6 +215,7 @@ def tracing(
         diverted=_diverted(uses),
         diverted_share=shares[method],
         other_share=shares["LIFO" if method == "FIFO" else "FIFO"],
+        broken_by=_broken_by(own, disbursement.amount, figures),
         entrusted_evaded=bool(split),
         evidence=tuple(dict.fromkeys([disbursement.event_id, *against, *split])),
     )
@@ -272,6 +283,16 @@ def _verdict(uses: Mapping[Use, Decimal], paid: Decimal, figures: Figures) -> Ve
     if diverted >= Decimal(limits["HIGH"]) * paid:
         return "HIGH"
     return "WARN" if diverted >= Decimal(limits["WARN"]) * paid else "PASS"
+
+
+def _broken_by(parts: Sequence[Spent], paid: Decimal, figures: Figures) -> Spent | None:
+    """The part with which the verdict became HIGH."""
+    uses: dict[Use, Decimal] = {}
+    for part in parts:
+        uses[part.use] = uses.get(part.use, Decimal(0)) + part.amount
+        if _verdict(uses, paid, figures) == "HIGH":
+            return part
+    return None
 
 
 def _split(parts: Sequence[Spent], threshold: Decimal) -> list[str]:

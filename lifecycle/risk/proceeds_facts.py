@@ -1,4 +1,4 @@
-"""The facts that tell what loans were spent on, for every loan that is not settled."""
+"""The facts that tell what loans were spent on, and what they tell."""
 
 from __future__ import annotations
 
@@ -13,18 +13,40 @@ from ibis import _
 
 from lifecycle.clients.attribute import Figures, latest
 from lifecycle.clients.attributes.identity import LINKED, REGISTERED
-from lifecycle.clients.attributes.products import DISBURSED, SETTLED
+from lifecycle.clients.attributes.products import DISBURSED
 from lifecycle.clients.entries import OPENED, SNAPSHOT, all_booked
 from lifecycle.clients.facts import Facts
-from lifecycle.risk.proceeds import Disbursement, Entry
+from lifecycle.risk.proceeds import Disbursement, Entry, Tracing, tracing
 
 _LOAN = ("facility_id", "tranche_no")
 
 
+def tracings(facts: Facts, figures: Figures) -> list[Tracing]:
+    """What every disbursement was spent on, by facility and tranche; of a settled loan too, whose class of
+    then it explains. Computed once."""
+    return facts.computed("tracings", lambda: _tracings(facts, figures))
+
+
+def _tracings(facts: Facts, figures: Figures) -> list[Tracing]:
+    entries = by_loan(facts.run(spending(facts, figures)).to_pylist())
+    before = opening_of(facts.run(openings(facts)).to_pylist())
+    loans = map(to_disbursement, facts.run(disbursements(facts)).to_pylist())
+    keyed = sorted((loan.facility_id, loan.tranche_no, loan) for loan in loans)
+    return [
+        tracing(
+            loan,
+            entries.get((facility, tranche), []),
+            before.get((facility, tranche), {}),
+            facts.business_date,
+            figures,
+        )
+        for facility, tranche, loan in keyed
+    ]
+
+
 def disbursements(facts: Facts) -> ir.Table:
-    """(the fields of `Disbursement`, declared_purpose_code, payee) of loans that are not settled."""
-    paid = facts.table(DISBURSED).anti_join(facts.table(SETTLED), "facility_id")
-    paid = latest(paid.filter(_.amount > 0), *_LOAN)
+    """(the fields of `Disbursement`, declared_purpose_code, payee) of every loan."""
+    paid = latest(facts.table(DISBURSED).filter(_.amount > 0), *_LOAN)
     kinds = latest(facts.table(REGISTERED), "client_id").select("client_id", "client_type")
     return paid.join(kinds, "client_id").select(
         "event_id",

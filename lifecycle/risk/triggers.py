@@ -306,15 +306,20 @@ def _with_next(items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def not_evaluated(
-    pds: Sequence[Pd] | None, signs: Sequence[Sign] | None, reports: Sequence[Report]
+    pds: Sequence[Pd] | None, reports: Sequence[Report], *, signs_told: bool
 ) -> tuple[str, ...]:
     """Triggers of which nobody could say anything, for want of their input."""
     missing: list[str] = []
     if not pds:
         missing += ["PD_TRIPLED", "PD_DOUBLED"]
-    if signs is None:
-        missing += ["PURPOSE_CHANGED", "WATCHLIST", "NON_ACCRUAL", "SALE_AT_LOSS", "ECL_OVER_LOSS"]
-        missing += ["ECL_OVER_DOUBTFUL"]
+    if not signs_told:
+        missing += [
+            "WATCHLIST",
+            "NON_ACCRUAL",
+            "SALE_AT_LOSS",
+            "ECL_OVER_LOSS",
+            "ECL_OVER_DOUBTFUL",
+        ]
     if not any(r.rating for r in reports):
         missing += ["RATING_SHARPLY_DOWN"] + ([] if pds else ["GRADE_DOWN"])
     return tuple(missing)

@@ -308,12 +308,12 @@ def test_every_trigger_that_moves_something_is_published_in_both_languages() -> 
 
 def test_what_nobody_said_anything_of_is_named() -> None:
     told = Told({}, dt.date(2024, 12, 31), "L1").facility()
-    debtor = Debtor("C1", True, [told._replace(signs=None)])
+    debtor = Debtor("C1", True, [told._replace(signs_told=False)])
     missing = classify(debtor, dt.date(2024, 12, 31), RULES)[0].not_evaluated
     assert {"PD_TRIPLED", "PD_DOUBLED", "GRADE_DOWN", "WATCHLIST", "RATING_SHARPLY_DOWN"} < {
         *missing
     }
-    known = told._replace(pds=[Pd(LENT, Decimal("0.01"), Decimal("0.01"), 0)], signs=[])
+    known = told._replace(pds=[Pd(LENT, Decimal("0.01"), Decimal("0.01"), 0)], signs_told=True)
     rated = Debtor("C1", True, [known], reports=[Report(LENT, 1, rating="AA")])
     assert classify(rated, dt.date(2024, 12, 31), RULES)[0].not_evaluated == ()
 

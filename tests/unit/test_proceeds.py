@@ -19,6 +19,7 @@ from lifecycle.events import Fact
 from lifecycle.events import account as ac
 from lifecycle.events import client as cl
 from lifecycle.events import credit as cr
+from lifecycle.risk.classification import facilities, timelines
 from lifecycle.risk.proceeds import (
     DIVERTED,
     Disbursement,
@@ -399,6 +400,32 @@ def test_kinds_of_payees(
         facts = Facts(engine, LATER, ZONE, frozenset())
         (found,) = proceeds(engine, facts, rule_set.parameters)
     assert found.amounts == {use: Decimal(400)}, case
+
+
+def test_a_changed_purpose_is_a_trigger_of_classification(
+    tmp_path: Path, rule_set: RuleSet
+) -> None:
+    """30 % of 1,000 is reached with the second withdrawal, on the third day; repaying changes nothing."""
+    lake = lake_of_one(
+        tmp_path / "lake",
+        registered(),
+        opened(day=DAY - dt.timedelta(days=400)),
+        *LOAN,
+        out(2, "200", is_cash=True),
+        out(3, "150", 2, is_cash=True),
+        out(4, "100", 3, is_cash=True),
+    )
+    with DuckDBEngine(lake) as engine:
+        facts = Facts(engine, LATER, ZONE, frozenset())
+        (found,) = proceeds(engine, facts, rule_set.parameters)
+        (row,) = engine.run(facilities(facts, rule_set.parameters)).to_pylist()
+        moves = engine.run(timelines(facts, rule_set.parameters)).to_pylist()
+    assert found.broken_by is not None
+    third = DAY + dt.timedelta(days=2)
+    assert (found.verdict, found.broken_by.on) == ("HIGH", third)
+    assert (row["tier"], row["tier_trigger"]) == ("SPECIAL_MENTION", "PURPOSE_CHANGED")
+    (move,) = [m for m in moves if m["trigger"] == "PURPOSE_CHANGED"]
+    assert (move["day"], move["event_id"]) == (third, found.broken_by.event_id)
 
 
 def test_a_mortgage_may_go_to_the_developer(tmp_path: Path, rule_set: RuleSet) -> None:

@@ -1,13 +1,13 @@
 """Scores of every type in one table, with all they rest on; the moves of facilities; bands that two
 persons put in the place of a score's own.
 
-Revision: 0009
+Revision: 0010
 """
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
