@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lifecycle.events import Event
     from lifecycle.events.fields import Purpose
     from lifecycle.limits import Limits
+    from lifecycle.model_training import TrainingTable
     from lifecycle.nightly import Nightly, StepResult
     from lifecycle.ports import Batch, Channel, Engine, EventSource, IngestStore
     from lifecycle.proof import Proof
@@ -354,6 +355,16 @@ def berka_loan_scores(settings: Settings, note: Callable[[str], None]) -> list[d
         rows = feature_rows(engine, source.granted(), settings.timezone, figures)
     note("fitting the scorecard")
     return list(loan_scores(rows, source.granted(), figures))
+
+
+def training_table(
+    settings: Settings, first: dt.date | None, last: dt.date | None
+) -> TrainingTable:
+    """The labelled table of credit at month-ends, kept in the lake; see `lifecycle.model_training`."""
+    from lifecycle.model_training import make_table
+
+    with nightly(settings) as night:
+        return make_table(night, first, last)
 
 
 def simulator(

@@ -418,6 +418,13 @@ class Lake(Protocol):
     def read(self, name: str, as_of: dt.date, columns: Sequence[str] | None = None) -> pa.Table:
         """A product's rows of one business date, or some columns of them."""
 
+    def version(self, name: str) -> int:
+        """The version of a product as it stands: a number that grows with every change."""
+
+    def read_version(self, name: str, version: int, as_of: dt.date) -> pa.Table:
+        """A product's rows of one business date as a version has them. Raises UsageError when there is
+        no such version."""
+
     def parts(self, name: str, as_of: dt.date) -> Iterator[pa.Table]:
         """The same, some at a time."""
 

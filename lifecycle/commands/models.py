@@ -58,16 +58,20 @@ def train(
     challenger: Annotated[
         bool, typer.Option("--challenger", help="Also fit gradient boosting, and compare.")
     ] = False,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Rows with the same value here stay in one fold; it predicts nothing."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit a WOE scorecard, with a calibrated PD, to a labelled table. Every column but target, id and
-    date may be used; dates are left out, so turn them into ages. The same table gives the same model."""
+    """Fit a WOE scorecard, with a calibrated PD, to a labelled table. Every column but target, id, date
+    and group may be used; dates are left out, so turn them into ages. The same table gives the same model."""
     _need(FITTING)
     from lifecycle.models import artefact, training
     from lifecycle.models.table import read
 
     artefact.make(out_dir)
-    task = training.Task(target, id, date, day(test_from), prior, challenger)
+    task = training.Task(target, id, date, day(test_from), prior, challenger, group)
     with _progress("reading the table") as note:
         trained = training.train(read(table, (id,)), task, _figures(), note)
     artefact.save_champion(out_dir, trained.champion)

@@ -34,6 +34,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The bad rate that PDs were shifted to."""
     data_hash: str
     """SHA-256 of these rows, their outcome and their columns."""
+    lake: dict[str, int] = {}
+    """Product of the lake that the rows were read from -> its version; empty for a table of elsewhere."""
 
 
 class Stored(msgspec.Struct, Generic[M], frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,105 @@
+"""How a credit model comes about: the labelled table, the fit, the judgement out of time, the report.
+
+Each step stands alone and can be repeated; the table is a product of the lake, so that a model names the
+version it was trained on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lifecycle.clients.attribute import Figures
+from lifecycle.clients.facts import Facts
+from lifecycle.errors import AnswerIsNo, UsageError
+from lifecycle.models.table import from_lake
+from lifecycle.risk.classification import portfolio
+from lifecycle.risk.credit_training import (
+    horizon_of,
+    labels,
+    observation_dates,
+    training_rows,
+)
+from lifecycle.risk.triggers import months_after
+
+if TYPE_CHECKING:
+    from lifecycle.nightly import Nightly
+
+TABLE = "credit_training"
+"""The product of the lake."""
+
+
+class TrainingTable(NamedTuple):
+    """A labelled table, and where it is kept."""
+
+    rows: pa.Table
+    as_of: dt.date
+    """The newest night: what is known of outcomes is known until its end."""
+    version: int
+    """Of the product in the lake."""
+    outcomes: dict[str, int]
+    """How many clients at month-ends became what; those defaulted before or too young are not in it."""
+
+
+def make_table(night: Nightly, first: dt.date | None, last: dt.date | None) -> TrainingTable:
+    """Label and describe every client with live credit at the ends of months from `first` to `last`, or
+    of those the rules name, and keep the rows in the lake. Raises UsageError before the first night and
+    for months whose outcome is not known, AnswerIsNo where nobody had credit."""
+    figures = night.rules.parameters
+    as_of = night.store.served_date()
+    if as_of is None:
+        raise UsageError("No night was published yet: `lifecycle nightly --date DATE` makes one.")
+    earliest, latest = window(as_of, figures)
+    dates = observation_dates(first or earliest, last or latest, as_of, figures)
+    held, _ = night.store.held()
+    with night.open_engine() as engine:
+        facts = Facts(engine, as_of, night.zone, held, night.store.corrected())
+        told = list(labels(portfolio(facts, figures), dates, figures))
+    if not told:
+        raise AnswerIsNo(f"No client had live credit at an end of a month up to {dates[-1]}.")
+    parts = []
+    for date in dates:
+        # An engine of its own each: the entries of a year before every date would not fit together.
+        with night.open_engine() as engine:
+            own = [label for label in told if label.date == date]
+            parts.append(training_rows(engine, own, night.zone, figures, held))
+    rows = pa.concat_tables(parts)
+    version = _keep(night, rows, as_of)
+    counts = Counter[str](label.outcome for label in told)
+    return TrainingTable(from_lake(rows, TABLE, version), as_of, version, dict(counts))
+
+
+def window(as_of: dt.date, figures: Figures) -> tuple[dt.date, dt.date]:
+    """The months the rules learn from: the latest whose outcome is known on a date."""
+    last = months_after(as_of, -horizon_of(figures).months)
+    return months_after(last, 1 - int(figures["credit_training"].value["months"])), last
+
+
+def read_table(night: Nightly, as_of: dt.date, version: int) -> pa.Table:
+    """The rows of a version. Raises UsageError when there is none."""
+    rows = night.lake.read_version(TABLE, version, as_of).drop(["as_of"])
+    by_date = rows.sort_by([("date", "ascending"), ("id", "ascending")])
+    return from_lake(by_date, TABLE, version)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table as Parquet. Raises UsageError when the file cannot be written."""
+    if path.suffix != ".parquet":
+        raise UsageError(f"{path} does not end with .parquet, and the table is written as such.")
+    try:
+        pq.write_table(table, path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
+
+
+def _keep(night: Nightly, rows: pa.Table, as_of: dt.date) -> int:
+    """The version of the lake's product that holds the rows. No backup and no night is under way then."""
+    told = pa.repeat(pa.scalar(as_of), rows.num_rows)
+    with night.store.alone():
+        night.lake.replace(TABLE, rows.append_column("as_of", told), as_of)
+        return night.lake.version(TABLE)
