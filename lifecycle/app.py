@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from lifecycle.events import Event
     from lifecycle.events.fields import Purpose
     from lifecycle.limits import Limits
-    from lifecycle.model_training import TrainingTable
+    from lifecycle.model_monitoring import Watched
+    from lifecycle.model_training import Judged, TrainingTable
+    from lifecycle.models.life import ModelType, Registered, Status
     from lifecycle.nightly import Nightly, StepResult
-    from lifecycle.ports import Batch, Channel, Engine, EventSource, IngestStore
+    from lifecycle.ports import Batch, Channel, Engine, EventSource, IngestStore, ModelRegistry
     from lifecycle.proof import Proof
     from lifecycle.quarantine import Action, Answer, Request
     from lifecycle.refresh import Refreshed
@@ -355,6 +357,93 @@ def berka_loan_scores(settings: Settings, note: Callable[[str], None]) -> list[d
         rows = feature_rows(engine, source.granted(), settings.timezone, figures)
     note("fitting the scorecard")
     return list(loan_scores(rows, source.granted(), figures))
+
+
+@contextmanager
+def models(settings: Settings) -> Iterator[ModelRegistry]:
+    """The registry of models."""
+    from lifecycle.adapters.model_registry import ModelRegistry
+
+    registry = ModelRegistry(settings.database_url)
+    try:
+        yield registry
+    finally:
+        registry.close()
+
+
+def champion(settings: Settings, model_type: ModelType) -> bytes | None:
+    """The artefact of the champion of a type, as it was registered; None where there is none."""
+    with models(settings) as registry:
+        return registry.champion(model_type)
+
+
+def register_model(settings: Settings, path: Path, *, owner: str) -> Registered:
+    """Register a trained model as DEVELOPMENT; see `lifecycle.model_life`."""
+    from lifecycle.model_life import register
+
+    now = dt.datetime.now(dt.UTC)
+    with models(settings) as registry:
+        return register(registry, path, owner=owner, code_version=settings.code_version, now=now)
+
+
+def propose_model(
+    settings: Settings, model_version: str, after: Status, *, reason: str, maker: str
+) -> int:
+    """Ask a second person to move a model; return the request's number."""
+    from lifecycle.model_life import propose
+
+    now = dt.datetime.now(dt.UTC)
+    with models(settings) as registry:
+        return propose(registry, model_version, after, reason=reason, maker=maker, now=now)
+
+
+def model_question(settings: Settings, request_id: int) -> dict[str, str]:
+    """What a second person is asked of a model: {subject, body}."""
+    from lifecycle.model_life import asked
+
+    with models(settings) as registry:
+        return asked(registry, request_id)
+
+
+def decide_model(
+    settings: Settings, request_id: int, answer: Answer, *, checker: str
+) -> dict[str, Any]:
+    """A second person's answer, carried out: {model_version, status, replaced}."""
+    from lifecycle.model_life import decide
+
+    now = dt.datetime.now(dt.UTC)
+    with models(settings) as registry:
+        return decide(registry, request_id, answer, checker=checker, now=now)
+
+
+def train_model(
+    settings: Settings,
+    folder: Path,
+    *,
+    as_of: dt.date,
+    version: int,
+    test_from: dt.date | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Judged:
+    """Train on a version of the lake's table and judge out of time; see `lifecycle.model_training`."""
+    from lifecycle.model_training import read_table, train
+
+    with nightly(settings) as night:
+        table, figures = read_table(night, as_of, version), night.rules.parameters
+    return train(table, folder, champion(settings, "CREDIT"), figures, test_from, note)
+
+
+def watch_champion(settings: Settings, business_date: dt.date | None) -> Watched | None:
+    """What a date, or the newest night, says of the credit champion; see `lifecycle.model_monitoring`."""
+    from lifecycle.model_monitoring import watch
+
+    with nightly(settings) as night, models(settings) as registry:
+        date = business_date or night.store.served_date()
+        if date is None:
+            raise UsageError(
+                "No night was published yet: `lifecycle nightly --date DATE` makes one."
+            )
+        return watch(night, registry, date)
 
 
 def training_table(
@@ -886,11 +975,14 @@ def known_before(settings: Settings, row: dict[str, Any]) -> Any:
     from lifecycle.adapters.event_log import PostgresEventLog
     from lifecycle.alerts.decide import decider
     from lifecycle.alerts.late import decode_late_fact, known_before
+    from lifecycle.alerts.models import decode_drift
     from lifecycle.alerts.nightly import decode_move
     from lifecycle.alerts.rules import parse_rules
     from lifecycle.clients.state import STATE_VERSION, decode_state, version_of
 
     before = row["state_before"]
+    if row["origin"] == "MODEL":
+        return _named(decode_drift(before))
     if row["origin"] == "LATE":
         fact, rules = decode_late_fact(before), decider(parse_rules(row["rule_set"]))
         log = PostgresEventLog(settings.database_url)
@@ -910,7 +1002,13 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
     from lifecycle.adapters.event_log import PostgresEventLog
     from lifecycle.alerts.decide import decider
     from lifecycle.alerts.rules import parse_rules
-    from lifecycle.proof import alert_differences, rebuild, replay_late, replay_nightly
+    from lifecycle.proof import (
+        alert_differences,
+        rebuild,
+        replay_late,
+        replay_models,
+        replay_nightly,
+    )
 
     client = None
     if alert is not None:
@@ -924,10 +1022,12 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
             rules = {name: decider(rule_set) for name, rule_set in rule_sets.items()}
             again = rebuild(log.facts(client), rules).alerts
             nightly_stored, late_stored = log.nightly_alerts(client), log.late_alerts(client)
+            of_models = log.model_alerts(client)
             again |= replay_nightly(nightly_stored, rule_sets)
             again |= replay_late(late_stored, log.history, rules)
+            again |= replay_models(of_models, rule_sets)
             stored = log.alerts(client)
-            stored |= {a.alert_id: a for a, _ in (*nightly_stored, *late_stored)}
+            stored |= {a.alert_id: a for a, _ in (*nightly_stored, *late_stored, *of_models)}
     finally:
         log.close()
     if alert is not None:

@@ -9,20 +9,33 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
 from lifecycle.errors import AnswerIsNo, UsageError
+from lifecycle.model_life import REPORT, VALIDATION
+from lifecycle.models import artefact, evaluation, metrics, report, scoring, training
+from lifecycle.models.artefact import Stored
+from lifecycle.models.figures import Figures as ModelFigures
+from lifecycle.models.figures import figures_of
+from lifecycle.models.fitting import Note, silent
+from lifecycle.models.scorecard import Scorecard
 from lifecycle.models.table import from_lake
 from lifecycle.risk.classification import portfolio
 from lifecycle.risk.credit_training import (
+    apart,
     horizon_of,
     labels,
     observation_dates,
+    require_bads,
     training_rows,
 )
 from lifecycle.risk.triggers import months_after
@@ -85,6 +98,85 @@ def read_table(night: Nightly, as_of: dt.date, version: int) -> pa.Table:
     rows = night.lake.read_version(TABLE, version, as_of).drop(["as_of"])
     by_date = rows.sort_by([("date", "ascending"), ("id", "ascending")])
     return from_lake(by_date, TABLE, version)
+
+
+class Judged(NamedTuple):
+    """A trained model and how it did out of time."""
+
+    champion: Stored[Scorecard]
+    validation: dict[str, Any]
+
+
+def train(
+    table: pa.Table,
+    folder: Path,
+    champion: bytes | None,
+    figures: Figures,
+    test_from: dt.date | None = None,
+    note: Note = silent,
+) -> Judged:
+    """Fit a scorecard and a challenger on the rows whose outcome was known when the test began, judge both
+    and the `champion` of today on the rows of the test, and write folder and report. Raises AnswerIsNo
+    for too few bads."""
+    own = figures_of(figures)
+    starts = test_from or test_start(table, figures)
+    learnt = apart(table, starts, figures)
+    require_bads(learnt, starts, own.fit.bads)
+    artefact.make(folder)
+    task = training.Task("target", "id", "date", starts, challenger=True, group="client")
+    trained = training.train(learnt, task, own, note)
+    artefact.save_champion(folder, trained.champion)
+    if trained.challenger:
+        artefact.save_challenger(folder, trained.challenger, trained.trees)
+    test = learnt.filter(
+        pc.and_(pc.greater_equal(learnt["date"], pa.scalar(starts)), pc.is_valid(learnt["target"]))
+    )
+    note("writing the validation report")
+    _report(folder, test, trained.champion, own)
+    validation = {
+        "model_version": trained.champion.model_version,
+        "comparison": trained.comparison,
+        "against_champion": against(trained.champion, champion, test, own) if champion else None,
+    }
+    (folder / VALIDATION).write_bytes(msgspec.json.format(msgspec.json.encode(validation)))
+    return Judged(trained.champion, validation)
+
+
+def test_start(table: pa.Table, figures: Figures) -> dt.date:
+    """The first of the latest month-ends, which test."""
+    dates: list[dt.date] = sorted(set(table["date"].to_pylist()))
+    months = int(figures["credit_training"].value["test_months"])
+    return dates[-min(months, len(dates))]
+
+
+def against(
+    model: Stored[Scorecard], champion: bytes, test: pa.Table, figures: ModelFigures
+) -> dict[str, Any]:
+    """A model against the champion on the same rows: difference of AUCs, and whether it may replace it."""
+    known = artefact.scorecard_of(champion, "the champion")
+    theirs, ours = (
+        np.asarray(scoring.by_scorecard(card, test)["pd"]) for card in (known.model, model.model)
+    )
+    found = metrics.delong(theirs, ours, np.asarray(test["target"]))
+    rule = figures.validation.replaces
+    return {
+        "model_version": known.model_version,
+        "champion_auc": found.auc,
+        "auc": found.other,
+        **{name: getattr(found, name) for name in ("difference", "low", "high", "p")},
+        "may_replace": found.difference >= rule.auc and found.p < rule.p,
+    }
+
+
+def _report(folder: Path, test: pa.Table, model: Stored[Scorecard], figures: ModelFigures) -> None:
+    """The validation report of the test rows; what names clients is gone after it."""
+    with TemporaryDirectory() as place:
+        labelled, scored = Path(place) / "test.parquet", Path(place) / "scores.csv"
+        pq.write_table(test, labelled)
+        scoring.write(scoring.score(test, folder, "id").lines, scored)
+        asked = evaluation.Question(scored, labelled, "target", "id", "date")
+        judged = evaluation.evaluate(asked, figures, model)
+        report.write(folder / REPORT, asked, judged, figures, model)
 
 
 def write_table(table: pa.Table, path: Path) -> None:

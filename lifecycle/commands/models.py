@@ -66,13 +66,13 @@ def train(
 ) -> None:
     """Fit a WOE scorecard, with a calibrated PD, to a labelled table. Every column but target, id, date
     and group may be used; dates are left out, so turn them into ages. The same table gives the same model."""
-    _need(FITTING)
+    need(FITTING)
     from lifecycle.models import artefact, training
     from lifecycle.models.table import read
 
     artefact.make(out_dir)
     task = training.Task(target, id, date, day(test_from), prior, challenger, group)
-    with _progress("reading the table") as note:
+    with progress("reading the table") as note:
         trained = training.train(read(table, (id,)), task, _figures(), note)
     artefact.save_champion(out_dir, trained.champion)
     if trained.challenger:
@@ -109,12 +109,12 @@ def score(
     if model is None:
         raise UsageError("Say which model scores the table: --model with the folder of one.")
     if challenger:
-        _need(("lightgbm",))
+        need(("lightgbm",))
     from lifecycle.models import scoring
     from lifecycle.models.table import read
 
     spoken = one_of("--lang", language, LANGUAGES)
-    with _progress("scoring") as note:
+    with progress("scoring") as note:
         rows = read(table, (id,))
         scored = scoring.score(rows, model, id, challenger=challenger, language=spoken)
         note(f"scoring {rows.num_rows:,} rows")
@@ -132,10 +132,10 @@ def score(
 
 
 def _score_loans(to: Path, as_json: bool) -> None:
-    _need(FITTING)
+    need(FITTING)
     from lifecycle import app
 
-    with _progress("scoring the loans") as note:
+    with progress("scoring the loans") as note:
         rows = app.berka_loan_scores(settings.load(), note)
     with to.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -173,7 +173,7 @@ def evaluate(
     stored: Any = None
     if model:
         stored = artefact.challenger(model)[0] if challenger else artefact.champion(model)
-    with _progress("measuring") as note:
+    with progress("measuring") as note:
         judged = evaluation.evaluate(asked, figures, stored)
         if report:
             from lifecycle.models import report as page
@@ -193,7 +193,8 @@ def evaluate(
         out.print(f"{report}", highlight=False)
 
 
-def _need(modules: tuple[str, ...]) -> None:
+def need(modules: tuple[str, ...]) -> None:
+    """Raises UsageError for modules that are not installed."""
     if lacking := [name for name in modules if find_spec(name) is None]:
         raise UsageError(
             f"This needs {', '.join(lacking)}, which is not installed: install lifecycle[models]."
@@ -207,7 +208,8 @@ def _figures() -> Figures:
 
 
 @contextmanager
-def _progress(first: str) -> Iterator[Callable[[str], None]]:
+def progress(first: str) -> Iterator[Callable[[str], None]]:
+    """A line on stderr that turns while something takes its time, and says what."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(first, total=None)
