@@ -377,6 +377,15 @@ def champion(settings: Settings, model_type: ModelType) -> bytes | None:
         return registry.champion(model_type)
 
 
+def model_report(settings: Settings, model_version: str) -> str:
+    """The validation report of a model as HTML. Raises UsageError when it has none."""
+    with models(settings) as registry:
+        page = registry.report(model_version)
+    if page is None:
+        raise UsageError(f"{model_version} was registered without a validation report.")
+    return page
+
+
 def register_model(settings: Settings, path: Path, *, owner: str) -> Registered:
     """Register a trained model as DEVELOPMENT; see `lifecycle.model_life`."""
     from lifecycle.model_life import register
@@ -440,7 +449,7 @@ def watch_champion(settings: Settings, business_date: dt.date | None) -> Watched
     with nightly(settings) as night, models(settings) as registry:
         date = business_date or night.store.served_date()
         if date is None:
-            raise UsageError(
+            raise AnswerIsNo(
                 "No night was published yet: `lifecycle nightly --date DATE` makes one."
             )
         return watch(night, registry, date)

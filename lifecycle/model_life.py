@@ -35,7 +35,7 @@ def register(
     registry: ModelRegistry, path: Path, *, owner: str, code_version: str, now: dt.datetime
 ) -> Registered:
     """Register the scorecard of a model folder, or the attrition model of a file, as DEVELOPMENT. Raises
-    UsageError when it is neither, or is known."""
+    UsageError when it is neither, and AnswerIsNo when it is known."""
     return (_scorecard if path.is_dir() else _attrition)(registry, path, owner, code_version, now)
 
 

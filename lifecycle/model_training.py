@@ -61,12 +61,12 @@ class TrainingTable(NamedTuple):
 
 def make_table(night: Nightly, first: dt.date | None, last: dt.date | None) -> TrainingTable:
     """Label and describe every client with live credit at the ends of months from `first` to `last`, or
-    of those the rules name, and keep the rows in the lake. Raises UsageError before the first night and
-    for months whose outcome is not known, AnswerIsNo where nobody had credit."""
+    of those the rules name, and keep the rows in the lake. Raises UsageError for months whose outcome is
+    not known, AnswerIsNo before the first night and where nobody had credit."""
     figures = night.rules.parameters
     as_of = night.store.served_date()
     if as_of is None:
-        raise UsageError("No night was published yet: `lifecycle nightly --date DATE` makes one.")
+        raise AnswerIsNo("No night was published yet: `lifecycle nightly --date DATE` makes one.")
     earliest, latest = window(as_of, figures)
     dates = observation_dates(first or earliest, last or latest, as_of, figures)
     held, _ = night.store.held()

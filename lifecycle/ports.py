@@ -467,7 +467,7 @@ class ModelRegistry(Protocol):
     transaction; reads of a model nobody registered raise UsageError."""
 
     def register(self, model: Registered, artefact: bytes, report: str | None) -> None:
-        """A new model. Raises UsageError for one that is known."""
+        """A new model. Raises AnswerIsNo for one that is known."""
 
     def models(
         self, model_type: ModelType | None = None, status: Status | None = None

@@ -9,7 +9,7 @@ import msgspec
 
 from lifecycle.alerts.models import ModelAlert, Reading
 from lifecycle.alerts.rules import RuleSet
-from lifecycle.errors import UsageError
+from lifecycle.errors import AnswerIsNo, UsageError
 from lifecycle.models.life import (
     Change,
     ModelType,
@@ -41,7 +41,7 @@ class MemoryModelRegistry:
     def register(self, model: Registered, artefact: bytes, report: str | None) -> None:
         name = model.model_version
         if name in self._models:
-            raise UsageError(f"{name} is registered already.")
+            raise AnswerIsNo(f"{name} is registered already: the same rows gave the same model.")
         self._models[name], self.artefacts[name], self._reports[name] = model, artefact, report
         self._changes.append(
             Change(name, None, model.status, model.owner, "registered", model.created_at)

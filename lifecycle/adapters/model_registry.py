@@ -17,7 +17,7 @@ from lifecycle.adapters.postgres import connect, unavailable
 from lifecycle.alerts.alert import canonical
 from lifecycle.alerts.models import ModelAlert, Reading, encode_drift
 from lifecycle.alerts.rules import RuleSet
-from lifecycle.errors import UsageError
+from lifecycle.errors import AnswerIsNo, UsageError
 from lifecycle.models.life import (
     Change,
     ModelType,
@@ -83,7 +83,9 @@ class ModelRegistry:
             try:
                 cursor.execute(f"INSERT INTO model ({names}) VALUES ({values})", row)
             except UniqueViolation:
-                raise UsageError(f"{model.model_version} is registered already.") from None
+                raise AnswerIsNo(
+                    f"{model.model_version} is registered already: the same rows gave the same model."
+                ) from None
             _write_changes(cursor, [change])
 
     def models(

@@ -135,11 +135,11 @@ def write_report(
     as_json: AsJson = False,
 ) -> None:
     """Write the validation report of a model, as it was registered."""
-    with app.models(settings.load()) as registry:
-        page = registry.report(version)
-    if page is None:
-        raise UsageError(f"{version} was registered without a validation report.")
-    to_file.write_text(page, "utf-8")
+    page = app.model_report(settings.load(), version)
+    try:
+        to_file.write_text(page, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{to_file} cannot be written ({error.strerror}).") from error
     if as_json:
         return print_json({"model_version": version, "out": str(to_file)})
     out.print(f"{to_file}", highlight=False)

@@ -14,7 +14,7 @@ from lifecycle.adapters.memory_models import MemoryModelRegistry
 from lifecycle.adapters.model_registry import ModelRegistry as PostgresModelRegistry
 from lifecycle.alerts.models import Drift, Reading, decide_drift
 from lifecycle.alerts.rules import RuleSet
-from lifecycle.errors import UsageError
+from lifecycle.errors import AnswerIsNo, UsageError
 from lifecycle.model_life import decide, propose
 from lifecycle.models.life import ModelType, Move, Proposal, Registered, hash_of
 from lifecycle.ports import ModelRegistry
@@ -86,7 +86,7 @@ def test_what_is_registered_is_there_as_it_was(registry: ModelRegistry) -> None:
     assert registry.report("m1") == "<p>m1</p>"
     (change,) = registry.changes("m1")
     assert (change.before, change.after, change.actor) == (None, "DEVELOPMENT", "maker")
-    with pytest.raises(UsageError, match="m1 is registered already"):
+    with pytest.raises(AnswerIsNo, match="m1 is registered already"):
         put(registry, "m1")
     assert len(registry.changes("m1")) == 1
 

@@ -20,9 +20,10 @@ MISSED: dict[str, tuple[int, ...]] = {
     "MISSED_ONCE": (2,),
     "MISSED_TWICE": (2, 3),
     "MISSED_OVER_90_DAYS": tuple(range(1, TERMS[-1] + 1)),
+    **{f"STOPS_PAYING_{n}": tuple(range(n, TERMS[-1] + 1)) for n in (6, 10, 15)},
 }
-"""Story -> instalments that are not paid when due. The first two stories pay late; the last pays
-nothing, so that it is more than 90 days past due within five months."""
+"""Story -> instalments that are not paid when due. The first two stories pay late; the others pay nothing
+from one instalment on, so that they are more than 90 days past due within four months."""
 _PAID_LATE = {"MISSED_ONCE", "MISSED_TWICE"}
 
 

@@ -21,7 +21,7 @@ from lifecycle.alerts.models import (
     light,
     limits_of,
 )
-from lifecycle.alerts.rules import RuleSet
+from lifecycle.alerts.rules import RuleSet, load_rules
 from lifecycle.errors import UsageError
 from lifecycle.models.life import (
     STATUSES,
@@ -49,6 +49,7 @@ MODEL = Registered(
     has_report=True,
 )
 CHAMPION = msgspec.structs.replace(MODEL, model_version="scorecard-0", status="CHAMPION")
+RULES = load_rules(ROOT / "rules")
 LEGAL = {(t.before, t.after) for t in TRANSITIONS}
 
 
@@ -226,9 +227,7 @@ def test_what_turns_red_is_told_once(rule_set: RuleSet) -> None:
 
 @given(st.floats(0, 5), st.floats(0, 5))
 def test_a_higher_index_is_never_a_better_light(low: float, high: float) -> None:
-    from lifecycle.alerts.rules import load_rules
-
-    limits = limits_of(load_rules(ROOT / "rules").parameters)
+    limits = limits_of(RULES.parameters)
     low, high = sorted((low, high))
     lights = [light(findings(reading(psi=psi), limits)) for psi in (low, high)]
     assert LIGHTS.index(lights[0]) <= LIGHTS.index(lights[1])  # type: ignore[arg-type]
