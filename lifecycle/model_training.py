@@ -31,6 +31,7 @@ from lifecycle.models.scorecard import Scorecard
 from lifecycle.models.table import from_lake
 from lifecycle.risk.classification import portfolio
 from lifecycle.risk.credit_training import (
+    LEARNT,
     apart,
     horizon_of,
     labels,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 TABLE = "credit_training"
 """The product of the lake."""
+CLIENTS_AT_ONCE = 20_000
+"""Clients at month-ends whose entries of a year are held together: bounds memory."""
 
 
 class TrainingTable(NamedTuple):
@@ -73,15 +76,17 @@ def make_table(night: Nightly, first: dt.date | None, last: dt.date | None) -> T
     with night.open_engine() as engine:
         facts = Facts(engine, as_of, night.zone, held, night.store.corrected())
         told = list(labels(portfolio(facts, figures), dates, figures))
-    if not told:
-        raise AnswerIsNo(f"No client had live credit at an end of a month up to {dates[-1]}.")
+    if not any(label.outcome in LEARNT for label in told):
+        raise AnswerIsNo(
+            f"At no end of a month from {dates[0]} to {dates[-1]} a client had credit that was old enough "
+            "and not in default: there is nothing to learn from yet."
+        )
     parts = []
-    for date in dates:
-        # An engine of its own each: the entries of a year before every date would not fit together.
+    for start in range(0, len(told), CLIENTS_AT_ONCE):
         with night.open_engine() as engine:
-            own = [label for label in told if label.date == date]
+            own = told[start : start + CLIENTS_AT_ONCE]
             parts.append(training_rows(engine, own, night.zone, figures, held))
-    rows = pa.concat_tables(parts)
+    rows = _ordered(pa.concat_tables(parts))
     version = _keep(night, rows, as_of)
     counts = Counter[str](label.outcome for label in told)
     return TrainingTable(from_lake(rows, TABLE, version), as_of, version, dict(counts))
@@ -96,8 +101,7 @@ def window(as_of: dt.date, figures: Figures) -> tuple[dt.date, dt.date]:
 def read_table(night: Nightly, as_of: dt.date, version: int) -> pa.Table:
     """The rows of a version. Raises UsageError when there is none."""
     rows = night.lake.read_version(TABLE, version, as_of).drop(["as_of"])
-    by_date = rows.sort_by([("date", "ascending"), ("id", "ascending")])
-    return from_lake(by_date, TABLE, version)
+    return from_lake(_ordered(rows), TABLE, version)
 
 
 class Judged(NamedTuple):
@@ -187,6 +191,11 @@ def write_table(table: pa.Table, path: Path) -> None:
         pq.write_table(table, path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
+
+
+def _ordered(rows: pa.Table) -> pa.Table:
+    """A lake keeps no order, and a model follows from the order of its rows."""
+    return rows.sort_by([("date", "ascending"), ("id", "ascending")])
 
 
 def _keep(night: Nightly, rows: pa.Table, as_of: dt.date) -> int:

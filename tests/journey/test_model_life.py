@@ -4,6 +4,7 @@ of it."""
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from lifecycle import model_training
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.adapters.lake import Lake
 from lifecycle.adapters.memory import MemoryGate
 from lifecycle.adapters.memory_models import MemoryModelRegistry
 from lifecycle.alerts.models import decide_drift
-from lifecycle.alerts.rules import RuleSet
+from lifecycle.alerts.rules import RuleSet, parse_rules
 from lifecycle.errors import AnswerIsNo, UsageError
 from lifecycle.model_life import asked, decide, propose, register
 from lifecycle.model_monitoring import watch
@@ -30,6 +32,8 @@ from tests.support import at
 
 FIRST, DAYS = dt.date(2022, 1, 1), 1_310
 NIGHT = FIRST + dt.timedelta(days=DAYS - 1)
+WATCHED = dt.date(2024, 7, 31)
+"""A night of which a cohort of a year before is known, and borrowers are left."""
 NOW = at(NIGHT)
 
 
@@ -94,11 +98,22 @@ def test_the_table_is_kept_in_the_lake_and_in_a_file(trained: Any, tmp_path: Pat
     made, kept, _, _ = trained
     assert made.outcomes["BAD"] > 100 < made.outcomes["GOOD"]
     assert made.outcomes["INDETERMINATE"] > 0
-    assert made.rows.sort_by([("date", "ascending"), ("id", "ascending")]).equals(kept)
+    assert made.rows.equals(kept)
     write_table(made.rows, tmp_path / "table.parquet")
     assert pq.read_table(tmp_path / "table.parquet").schema.metadata == kept.schema.metadata
     with pytest.raises(UsageError, match=r"does not end with \.parquet"):
         write_table(made.rows, tmp_path / "table.csv")
+
+
+def test_the_table_is_the_same_however_many_clients_are_held_together(
+    lake: Lake, rule_set: RuleSet, trained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, kept, _, _ = trained
+    monkeypatch.setattr(model_training, "CLIENTS_AT_ONCE", 700)
+    again = make_table(night_of(lake, rule_set), None, None)
+    assert again.version == made.version + 1
+    assert again.rows.equals(kept)
+    assert read_table(night_of(lake, rule_set), made.as_of, made.version).equals(kept)
 
 
 def test_a_version_that_is_not_there(lake: Lake, rule_set: RuleSet, trained: Any) -> None:
@@ -122,8 +137,9 @@ def test_without_a_night_or_with_few_bads_nothing_is_trained(
 ) -> None:
     with pytest.raises(AnswerIsNo, match="No night was published yet"):
         make_table(night_of(lake, rule_set, None), None, None)
-    early = night_of(lake, rule_set, FIRST + dt.timedelta(days=400))
-    made = make_table(early, None, None)
+    with pytest.raises(AnswerIsNo, match="nothing to learn from yet"):
+        make_table(night_of(lake, rule_set, FIRST + dt.timedelta(days=400)), None, None)
+    made = make_table(night_of(lake, rule_set, FIRST + dt.timedelta(days=800)), None, None)
     with pytest.raises(AnswerIsNo, match="so none was trained"):
         train(made.rows, tmp_path / "model", None, rule_set.parameters)
     assert not (tmp_path / "model").exists()
@@ -150,17 +166,25 @@ def test_from_the_folder_to_the_champion_and_what_a_night_sees_of_it(
     content = registry.champion("CREDIT")
     assert content == (folder / "scorecard.json").read_bytes()
 
-    watched = watch(night, registry, NIGHT)
+    # Few clients are enough here: the bank is small.
+    parts = json.loads(rule_set.content)
+    parts["parameters"]["model_monitoring"]["value"]["clients"] = 10
+    rules = parse_rules(json.dumps(parts))
+    night = night_of(lake, rules)
+    watched = watch(night, registry, WATCHED)
     assert watched is not None
-    assert watched.reading.scored > 20
+    assert watched.reading.scored >= 20
+    assert watched.light == "RED", "those who stopped paying are gone since development"
+    assert watched.raised is not None
+    assert watched.raised.alert.entity == f"model/{version}"
     assert set(watched.reading.csi) == {c.name for c in judged.champion.model.characteristics}
     assert watched.reading.cohort > watched.reading.defaults > 0
     assert registry.readings(version) == [watched.reading]
-    again = watch(night, registry, NIGHT)
+    again = watch(night, registry, WATCHED)
     assert again == watched, "a repeat sees the same, and keeps one reading"
     assert len(registry.readings(version)) == 1
     for raised in registry.raised.values():
-        assert decide_drift(raised.drift, rule_set) == raised
+        assert decide_drift(raised.drift, rules) == raised
 
     # The same rows against the champion they made: nothing to choose, so nothing is replaced.
     rival = train(table, folder, content, rule_set.parameters)
