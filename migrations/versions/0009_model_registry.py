@@ -113,9 +113,9 @@ DO $$ BEGIN
 END $$;
 DROP TABLE model_monitoring;
 DROP TABLE model_change;
-DROP FUNCTION refuse_change();
 DROP TABLE model_request;
 DROP TABLE model;
+DROP FUNCTION refuse_change();
 """
 
 
