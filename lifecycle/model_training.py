@@ -27,6 +27,7 @@ from lifecycle.models.artefact import Stored
 from lifecycle.models.figures import Figures as ModelFigures
 from lifecycle.models.figures import figures_of
 from lifecycle.models.fitting import Note, silent
+from lifecycle.models.libraries import FITTING, need
 from lifecycle.models.scorecard import Scorecard
 from lifecycle.models.table import from_lake
 from lifecycle.risk.classification import portfolio
@@ -122,6 +123,7 @@ def train(
     """Fit a scorecard and a challenger on the rows whose outcome was known when the test began, judge both
     and the `champion` of today on the rows of the test, and write folder and report. Raises AnswerIsNo
     for too few bads."""
+    need(FITTING)
     own = figures_of(figures)
     starts = test_from or test_start(table, figures)
     learnt = apart(table, starts, figures)

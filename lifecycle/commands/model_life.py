@@ -19,8 +19,9 @@ from lifecycle.commands.console import (
     plain,
     print_json,
 )
-from lifecycle.commands.models import FITTING, need, progress
+from lifecycle.commands.models import progress
 from lifecycle.errors import UsageError
+from lifecycle.models.libraries import FITTING, need
 from lifecycle.models.life import (
     MODEL_TYPES,
     REQUEST_STATUSES,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,13 +15,13 @@ from lifecycle import settings
 from lifecycle.alerts.rules import load_rules
 from lifecycle.commands.console import AsJson, day, err, new_table, one_of, out, plain, print_json
 from lifecycle.errors import UsageError
+from lifecycle.models.libraries import FITTING, need
 
 if TYPE_CHECKING:
     from lifecycle.models.figures import Figures
 
 LANGUAGES = ("en", "zh")
 LOANS = "berka-loans"
-FITTING = ("optbinning", "sklearn", "lightgbm")
 
 
 def register(application: typer.Typer) -> None:
@@ -191,14 +190,6 @@ def evaluate(
         out.print(judged.psi_reason, highlight=False)
     if report:
         out.print(f"{report}", highlight=False)
-
-
-def need(modules: tuple[str, ...]) -> None:
-    """Raises UsageError for modules that are not installed."""
-    if lacking := [name for name in modules if find_spec(name) is None]:
-        raise UsageError(
-            f"This needs {', '.join(lacking)}, which is not installed: install lifecycle[models]."
-        )
 
 
 def _figures() -> Figures:
