@@ -52,7 +52,9 @@ def _scorecard(
         lake=stored.training.lake,
         data_hash=stored.training.data_hash,
         code_version=code_version,
-        metrics=stored.metrics | _validation(folder, stored.model_version),
+        metrics=stored.metrics
+        | _validation(folder, stored.model_version)
+        | {"warnings": stored.warnings},
         owner=owner,
         created_at=now,
         has_report=report is not None,

@@ -19,7 +19,7 @@ from lifecycle.commands.console import (
     plain,
     print_json,
 )
-from lifecycle.commands.models import progress
+from lifecycle.commands.models import progress, warn
 from lifecycle.errors import UsageError
 from lifecycle.models.libraries import FITTING, need
 from lifecycle.models.life import (
@@ -34,7 +34,7 @@ from lifecycle.models.life import (
 )
 
 if TYPE_CHECKING:
-    from lifecycle.alerts.models import Reading
+    from lifecycle.alerts.models import Finding, Reading
     from lifecycle.model_training import TrainingTable
 
 group = typer.Typer(
@@ -183,7 +183,9 @@ def train(
     if as_json:
         return print_json(document)
     _print_outcomes(made)
-    _print_validation(document["metrics"] | judged.validation)
+    _print_validation(
+        judged.champion.metrics | judged.validation | {"warnings": document["warnings"]}
+    )
     out.print(f"{judged.champion.model_version}: {to_folder}", highlight=False)
 
 
@@ -263,10 +265,10 @@ def monitor(
         return print_json(watched._asdict() if watched else None)
     if watched is None:
         return out.print("There is no credit champion, or nobody it was made for.")
-    table = new_table("measure", "value", "light")
-    for finding in watched.findings:
-        table.add_row(finding.measure, f"{finding.value:.4f}", _coloured(finding.light))
-    out.print(table)
+    if watched.findings:
+        _print_findings(watched.findings)
+    else:
+        out.print("There are too few clients to judge anything of it.")
     _print_readings([watched.reading])
     if watched.raised:
         out.print(watched.raised.alert.message_en, highlight=False)
@@ -308,9 +310,17 @@ def _print_model(model: Registered) -> None:
 
 
 def _print_validation(metrics: dict[str, Any]) -> None:
+    warn(metrics.get("warnings", ()))
     table = new_table("validation", "")
     for name, said in validation_rows(metrics):
         table.add_row(name, said)
+    out.print(table)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    table = new_table("measure", "value", "light")
+    for finding in findings:
+        table.add_row(finding.measure, f"{finding.value:.4f}", _coloured(finding.light))
     out.print(table)
 
 

@@ -126,7 +126,7 @@ def score(
     }
     if as_json:
         return print_json(result)
-    _warn(scored.warnings)
+    warn(scored.warnings)
     out.print(f"{rows.num_rows:,} rows by {scored.model_version}: {to}", highlight=False)
 
 
@@ -184,7 +184,7 @@ def evaluate(
             evaluation.document(judged, figures)
             | {"model_version": stored.model_version if stored else None}
         )
-    _warn(judged.notes)
+    warn(judged.notes)
     _print_metrics({"": evaluation.document(judged, figures)})
     if judged.psi_reason:
         out.print(judged.psi_reason, highlight=False)
@@ -237,7 +237,7 @@ def _warnings(trained: Any) -> list[str]:
 
 def _print_trained(trained: Any, folder: Path) -> None:
     champion = trained.champion
-    _warn(_warnings(trained))
+    warn(_warnings(trained))
     facts = champion.training
     out.print(
         f"{champion.model_version}: {facts.rows:,} rows, {facts.bads:,} bad, "
@@ -285,6 +285,7 @@ def _cell(found: dict[str, Any], name: str) -> str:
     return f"{value:.4f}{reach}"
 
 
-def _warn(warnings: Any) -> None:
+def warn(warnings: Any) -> None:
+    """Warnings on stderr, one a line."""
     for text in warnings:
         err.print(f"[yellow]warning[/] {plain(text)}", highlight=False)

@@ -179,13 +179,10 @@ def check_decision(request: Request, model: Registered, checker: str) -> None:
     still waits. All are names of one directory, whether the system or Airflow says them."""
     if request.status != "WAITING":
         raise UsageError(f"Request {request.request_id} is {request.status} already.")
-    name = checker.strip().casefold()
-    for maker, made in ((request.maker, "request"), (model.owner, "model")):
+    name, made = checker.strip().casefold(), model.model_version
+    for what, maker in ((f"Request {request.request_id}", request.maker), (made, model.owner)):
         if not name or name == maker.strip().casefold():
-            raise UsageError(
-                f"The {made} of request {request.request_id} was made by {maker}: another person has to "
-                "decide it."
-            )
+            raise UsageError(f"{what} was made by {maker}: another person has to decide it.")
 
 
 def check_artefact(proposal: Proposal, artefact: bytes) -> None:
@@ -215,6 +212,8 @@ def question(request: Request, model: Registered, champion: Registered | None) -
         "| | |",
         "|---|---|",
         *(f"| {name} | {said} |" for name, said in rows),
+        "",
+        *(f"* {warning}" for warning in model.metrics.get("warnings", ())),
         "",
         f"Read the validation report first: [{version}](/lifecycle/models/{version}/report), or "
         f"`lifecycle models report {version} --out report.html`. Who made the model or this proposal "

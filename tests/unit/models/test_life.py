@@ -137,7 +137,8 @@ def test_the_question_has_the_hash_the_validation_and_the_report() -> None:
         "ks": 0.5,
         "intervals": {"auc": (0.77, 0.85), "ks": None},
     }
-    model = msgspec.structs.replace(against(), metrics=against().metrics | {"test": test})
+    more = {"test": test, "warnings": ["Column x knows too much."]}
+    model = msgspec.structs.replace(against(), metrics=against().metrics | more)
     asked = question(request(), model, CHAMPION)
     assert "scorecard-1 to CHAMPION" in asked["subject"]
     for said in (
@@ -148,7 +149,7 @@ def test_the_question_has_the_hash_the_validation_and_the_report() -> None:
         "scorecard-0: AUC +0.0200, DeLong p 0.010, may replace it",
         "/lifecycle/models/scorecard-1/report",
         "it is better",
-        "scorecard-0",
+        "* Column x knows too much.",
     ):
         assert said in asked["body"], said
     assert "not validated" in question(request(), MODEL, None)["body"]
