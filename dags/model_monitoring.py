@@ -16,10 +16,12 @@ from typing import Any
 import pendulum
 from airflow.sdk import CronTriggerTimetable, dag, task
 
+from lifecycle.settings import bank_zone
+
 
 @dag(
-    # Seven in the morning where the bank is: the night is published, or operations knows of it.
-    schedule=CronTriggerTimetable("0 23 * * *", timezone="UTC"),
+    # By then the night is published, or operations knows of it.
+    schedule=CronTriggerTimetable("0 7 * * *", timezone=str(bank_zone())),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,

@@ -21,14 +21,16 @@ from typing import Any
 import pendulum
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
+from lifecycle.settings import bank_zone
+
 
 def _date(title: str, description: str) -> Param:
     return Param(None, type=["null", "string"], format="date", title=title, description=description)
 
 
 @dag(
-    # The fifth, when the night of the month's end is over and was looked at; past the nights.
-    schedule=CronTriggerTimetable("0 1 5 * *", timezone="UTC"),
+    # When the night of the month's end was looked at, and in the day, when no night is at work.
+    schedule=CronTriggerTimetable("0 9 5 * *", timezone=str(bank_zone())),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,

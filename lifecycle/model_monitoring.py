@@ -21,9 +21,9 @@ from lifecycle.models.artefact import Stored, scorecard_of
 from lifecycle.models.drift import drift
 from lifecycle.models.evaluation import at_least
 from lifecycle.models.scorecard import Scorecard
-from lifecycle.ports import Engine, ModelRegistry
+from lifecycle.ports import ModelRegistry
 from lifecycle.risk.classification import Portfolio, portfolio
-from lifecycle.risk.credit_training import LEARNT, Label, horizon_of, labels, training_rows
+from lifecycle.risk.credit_training import LEARNT, Label, described, horizon_of, labels
 from lifecycle.risk.overrides import overrides
 from lifecycle.risk.triggers import months_after
 
@@ -48,32 +48,28 @@ def watch(night: Nightly, registry: ModelRegistry, business_date: dt.date) -> Wa
     if content is None:
         return None
     stored = scorecard_of(content, "the champion")
-    held, _ = night.store.held()
-    with night.open_engine() as engine:
-        facts = Facts(engine, business_date, night.zone, held, night.store.corrected())
-        reading = read(stored, engine, facts, night.rules.parameters, held)
+    reading = read(stored, night, business_date)
     return _record(reading, night, registry) if reading else None
 
 
-def read(
-    stored: Stored[Scorecard],
-    engine: Engine,
-    facts: Facts,
-    figures: Figures,
-    held: frozenset[int] = frozenset(),
-) -> Reading | None:
-    """What the facts of a date say of a scorecard; None where nobody is one it was made for."""
-    known, date = portfolio(facts, figures), facts.business_date
-    own = _eligible(known, date, figures)
+def read(stored: Stored[Scorecard], night: Nightly, business_date: dt.date) -> Reading | None:
+    """What the facts of a date say of a scorecard; None where nobody is one it was made for. Keeps
+    nothing."""
+    figures, (held, _) = night.rules.parameters, night.store.held()
+    with night.open_engine() as engine:
+        facts = Facts(engine, business_date, night.zone, held, night.store.corrected())
+        known = portfolio(facts, figures)
+        (decided,) = engine.run(overrides(facts, figures)).to_pylist()
+    own = _eligible(known, business_date, figures)
     if not own:
         return None
-    measured = drift(stored, training_rows(engine, own, facts.zone, figures, held))
-    before = months_after(date, -horizon_of(figures).months)
+    rows = described(night.open_engine, own, night.zone, figures, held)
+    measured = drift(stored, rows)
+    before = months_after(business_date, -horizon_of(figures).months)
     cohort = _eligible(known, before, figures)
     defaults = sum(label.outcome == "BAD" for label in cohort)
-    (decided,) = engine.run(overrides(facts, figures)).to_pylist()
     return Reading(
-        business_date=date,
+        business_date=business_date,
         as_of=facts.as_of,
         model_version=stored.model_version,
         **measured._asdict(),

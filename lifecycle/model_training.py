@@ -33,12 +33,13 @@ from lifecycle.models.table import from_lake
 from lifecycle.risk.classification import portfolio
 from lifecycle.risk.credit_training import (
     LEARNT,
+    ORDER,
     apart,
+    described,
     horizon_of,
     labels,
     observation_dates,
     require_bads,
-    training_rows,
 )
 from lifecycle.risk.triggers import months_after
 
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 
 TABLE = "credit_training"
 """The product of the lake."""
-CLIENTS_AT_ONCE = 20_000
-"""Clients at month-ends whose entries of a year are held together: bounds memory."""
 
 
 class TrainingTable(NamedTuple):
@@ -82,12 +81,7 @@ def make_table(night: Nightly, first: dt.date | None, last: dt.date | None) -> T
             f"At no end of a month from {dates[0]} to {dates[-1]} a client had credit that was old enough "
             "and not in default: there is nothing to learn from yet."
         )
-    parts = []
-    for start in range(0, len(told), CLIENTS_AT_ONCE):
-        with night.open_engine() as engine:
-            own = told[start : start + CLIENTS_AT_ONCE]
-            parts.append(training_rows(engine, own, night.zone, figures, held))
-    rows = _ordered(pa.concat_tables(parts))
+    rows = described(night.open_engine, told, night.zone, figures, held)
     version = _keep(night, rows, as_of)
     counts = Counter[str](label.outcome for label in told)
     return TrainingTable(from_lake(rows, TABLE, version), as_of, version, dict(counts))
@@ -102,7 +96,8 @@ def window(as_of: dt.date, figures: Figures) -> tuple[dt.date, dt.date]:
 def read_table(night: Nightly, as_of: dt.date, version: int) -> pa.Table:
     """The rows of a version. Raises UsageError when there is none."""
     rows = night.lake.read_version(TABLE, version, as_of).drop(["as_of"])
-    return from_lake(_ordered(rows), TABLE, version)
+    # A lake keeps no order, and a model follows from the order of its rows.
+    return from_lake(rows.sort_by(ORDER), TABLE, version)
 
 
 class Judged(NamedTuple):
@@ -193,11 +188,6 @@ def write_table(table: pa.Table, path: Path) -> None:
         pq.write_table(table, path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
-
-
-def _ordered(rows: pa.Table) -> pa.Table:
-    """A lake keeps no order, and a model follows from the order of its rows."""
-    return rows.sort_by([("date", "ascending"), ("id", "ascending")])
 
 
 def _keep(night: Nightly, rows: pa.Table, as_of: dt.date) -> int:

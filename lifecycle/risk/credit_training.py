@@ -9,7 +9,7 @@ all lead to. Features see nothing after a subject's date; an outcome sees everyt
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -29,6 +29,10 @@ from lifecycle.risk.triggers import NPL, TIERS, Rules, Span, months_after, of_ar
 Outcome = Literal["BAD", "GOOD", "INDETERMINATE", "DEFAULTED_BEFORE", "TOO_YOUNG"]
 LEARNT: dict[Outcome, int | None] = {"BAD": 1, "GOOD": 0, "INDETERMINATE": None}
 """Outcomes of the table, and the target of each; None is kept out of training."""
+ORDER = [("date", "ascending"), ("id", "ascending")]
+"""Of the rows of a table."""
+CLIENTS_AT_ONCE = 20_000
+"""Clients at month-ends whose entries of a year are held together: bounds memory."""
 LATE = "DPD_OVER_STAGE_2"
 """The arrears that make who does not default indeterminate."""
 
@@ -107,6 +111,23 @@ def labels(known: Portfolio, dates: Iterable[dt.date], figures: Figures) -> Iter
         for client, own in credits.items():
             if any(credit.live(date) for credit in own):
                 yield Label(client, date, _outcome(own, date, horizon))
+
+
+def described(
+    open_engine: Callable[[], Engine],
+    told: Sequence[Label],
+    zone: ZoneInfo,
+    figures: Figures,
+    held: frozenset[int] = frozenset(),
+) -> pa.Table:
+    """`training_rows` of any number of labels, in `ORDER`: some thousand at a time, each by an engine of
+    its own."""
+    parts = []
+    for start in range(0, len(told), CLIENTS_AT_ONCE):
+        with open_engine() as engine:
+            own = told[start : start + CLIENTS_AT_ONCE]
+            parts.append(training_rows(engine, own, zone, figures, held))
+    return pa.concat_tables(parts).sort_by(ORDER)
 
 
 def training_rows(

@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from lifecycle import model_training
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.adapters.lake import Lake
 from lifecycle.adapters.memory import MemoryGate
@@ -26,6 +25,7 @@ from lifecycle.model_monitoring import watch
 from lifecycle.model_training import make_table, read_table, train, write_table
 from lifecycle.nightly import Nightly
 from lifecycle.proof import Proof
+from lifecycle.risk import credit_training
 from lifecycle.sources.simulator import LENDING, SimulatorSource
 from tests.lakes import ZONE, lake_of
 from tests.support import at
@@ -109,7 +109,7 @@ def test_the_table_is_the_same_however_many_clients_are_held_together(
     lake: Lake, rule_set: RuleSet, trained: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, kept, _, _ = trained
-    monkeypatch.setattr(model_training, "CLIENTS_AT_ONCE", 700)
+    monkeypatch.setattr(credit_training, "CLIENTS_AT_ONCE", 700)
     again = make_table(night_of(lake, rule_set), None, None)
     assert again.version == made.version + 1
     assert again.rows.equals(kept)
