@@ -30,6 +30,7 @@ from lifecycle.models.fitting import Note, silent
 from lifecycle.models.libraries import FITTING, need
 from lifecycle.models.scorecard import Scorecard
 from lifecycle.models.table import from_lake
+from lifecycle.risk.arrears import DAY
 from lifecycle.risk.classification import portfolio
 from lifecycle.risk.credit_training import (
     LEARNT,
@@ -90,7 +91,7 @@ def make_table(night: Nightly, first: dt.date | None, last: dt.date | None) -> T
 def window(as_of: dt.date, figures: Figures) -> tuple[dt.date, dt.date]:
     """The months the rules learn from: the latest whose outcome is known on a date."""
     last = months_after(as_of, -horizon_of(figures).months)
-    return months_after(last, 1 - int(figures["credit_training"].value["months"])), last
+    return months_after(last + DAY, -int(figures["credit_training"].value["months"])), last
 
 
 def read_table(night: Nightly, as_of: dt.date, version: int) -> pa.Table:

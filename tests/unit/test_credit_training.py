@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.alerts.rules import RuleSet
@@ -16,18 +18,21 @@ from lifecycle.clients.facts import Facts
 from lifecycle.errors import AnswerIsNo, UsageError
 from lifecycle.events import Fact
 from lifecycle.events import credit as cr
+from lifecycle.model_training import window
 from lifecycle.risk.classification import portfolio
 from lifecycle.risk.credit_features import FEATURES
 from lifecycle.risk.credit_training import (
     Label,
     apart,
+    default_days,
     labels,
     month_ends,
     observation_dates,
     require_bads,
     training_rows,
 )
-from lifecycle.risk.triggers import months_after
+from lifecycle.risk.timeline import Move
+from lifecycle.risk.triggers import NPL, TIERS, months_after
 from tests.lakes import ZONE, lake_of_one
 from tests.support import DAY, disbursed, due, made
 
@@ -119,6 +124,54 @@ def test_the_table_has_features_of_each_date_and_no_target_for_the_indeterminate
     past_due = {row["date"]: row["days_past_due"] for row in rows}
     assert past_due[dt.date(2026, 11, 30)] == 0
     assert past_due[dt.date(2026, 12, 31)] == 29
+
+
+def test_no_feature_sees_what_came_after_its_date(tmp_path: Path, rule_set: RuleSet) -> None:
+    date = dt.date(2026, 12, 31)
+    own = [Label("C1", date, "BAD")]
+    facts = sorted(CASES["never again"][0], key=lambda fact: fact.business_date)
+    tables = []
+    for name, known in (("all", facts), ("past", [f for f in facts if f.business_date <= date])):
+        with DuckDBEngine(lake_of_one(tmp_path / name, *known)) as engine:
+            tables.append(training_rows(engine, own, ZONE, rule_set.parameters))
+    assert len(facts) > 20
+    assert tables[0].equals(tables[1])
+
+
+@pytest.mark.parametrize(
+    "as_of", [dt.date(2026, 7, 31), dt.date(2026, 8, 30), dt.date(2028, 2, 29)]
+)
+def test_the_rules_name_as_many_month_ends_as_they_say(as_of: dt.date, rule_set: RuleSet) -> None:
+    first, last = window(as_of, rule_set.parameters)
+    dates = observation_dates(first, last, as_of, rule_set.parameters)
+    assert len(dates) == rule_set.parameters["credit_training"].value["months"]
+    assert months_after(dates[-1], 12) <= as_of < months_after(dates[-1], 14)
+
+
+MOVES = st.lists(
+    st.tuples(st.integers(0, 40), st.sampled_from([*TIERS, None, "1", "2", "3"])), max_size=12
+)
+
+
+@given(MOVES)
+def test_days_in_default_are_those_in_stage_3_or_of_an_npl(drawn: list[tuple[int, Any]]) -> None:
+    moves = [
+        Move(
+            DAY + dt.timedelta(days=day),
+            "STAGE" if after in ("1", "2", "3") else "TIER",
+            None,
+            after,
+            "T",
+            0,
+        )
+        for day, after in sorted(drawn, key=lambda move: move[0])
+    ]
+    spans = list(default_days(moves))
+    for number in range(45):
+        day = DAY + dt.timedelta(days=number)
+        held: dict[str, Any] = {move.scale: move.after for move in moves if move.on <= day}
+        bad = held.get("STAGE") == "3" or held.get("TIER") in TIERS[NPL:]
+        assert any(span.covers(day) for span in spans) == bad
 
 
 def test_dates_are_ends_of_months_whose_outcome_is_known(rule_set: RuleSet) -> None:
