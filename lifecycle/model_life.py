@@ -90,11 +90,15 @@ def _text(path: Path) -> str | None:
 
 
 def _validation(folder: Path, model_version: str) -> dict[str, Any]:
-    """What was measured beside the model itself. Raises UsageError when it is of another model."""
+    """What was measured beside the model itself. Raises UsageError when it cannot be read, or is of
+    another model."""
     path = folder / VALIDATION
     if not path.is_file():
         return {}
-    found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path} cannot be read ({error}): train the model again.") from error
     if found.pop("model_version", None) != model_version:
         raise UsageError(f"{path} is of another model than {model_version}: train it again.")
     return found
