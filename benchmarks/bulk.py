@@ -257,17 +257,18 @@ def _night(configured: Settings, bank: Bank, into: Path) -> Cost:
         standings.gate_columns(watched, stood, None, figures)
         meter.lap("attributes, summaries, columns of gates")
         known, stated = pa.concat_tables(used), pa.concat_tables(judged)
-        found = scores.find(engine, facts, known, stated, frozenset(), figures)
+        none = scoring.Models()
+        found = scores.find(engine, facts, known, stated, frozenset(), none, figures)
         for name, product in found.products.items():
             _write(product.to_reader(), into, name)
         meter.lap("facilities, and what scores rest on")
-        frame = scoring.Frame(bank.day, scoring.Models(), figures, "", {})
+        frame = scoring.Frame(bank.day, none, figures, "", {})
         rowed = [
             row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)
         ]
         eligible = score_gate.eligible(stated["client_id"].to_pylist(), known)
         stages = found.products["facility_stage"]
-        score_gate.columns(rowed, stages, eligible, scoring.Models(), figures)
+        score_gate.columns(rowed, stages, eligible, none, figures)
         _write(pa.Table.from_pylist(rowed, scoring.SCHEMA).to_reader(), into, "risk_score")
         meter.lap("scores, columns of their gate")
         return meter.cost()

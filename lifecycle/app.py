@@ -10,7 +10,7 @@ import datetime as dt
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,12 +35,16 @@ if TYPE_CHECKING:
     from lifecycle.events import Event
     from lifecycle.events.fields import Purpose
     from lifecycle.limits import Limits
+    from lifecycle.model_monitoring import Watched
+    from lifecycle.model_training import Judged, TrainingTable
+    from lifecycle.models.life import ModelType, Registered, Status
     from lifecycle.nightly import Nightly, StepResult
     from lifecycle.override import Override
-    from lifecycle.ports import Batch, Channel, Engine, EventSource, IngestStore
+    from lifecycle.ports import Batch, Channel, Engine, EventSource, IngestStore, ModelRegistry
     from lifecycle.proof import Proof
     from lifecycle.quarantine import Action, Answer, Request
     from lifecycle.refresh import Refreshed
+    from lifecycle.scoring import Models
     from lifecycle.sources.simulator import SimulatorSource, Story
 
 
@@ -358,6 +362,112 @@ def berka_loan_scores(settings: Settings, note: Callable[[str], None]) -> list[d
     return list(loan_scores(rows, source.granted(), figures))
 
 
+@contextmanager
+def models(settings: Settings) -> Iterator[ModelRegistry]:
+    """The registry of models."""
+    from lifecycle.adapters.model_registry import ModelRegistry
+
+    registry = ModelRegistry(settings.database_url)
+    try:
+        yield registry
+    finally:
+        registry.close()
+
+
+def champion(settings: Settings, model_type: ModelType) -> bytes | None:
+    """The artefact of the champion of a type, as it was registered; None where there is none."""
+    with models(settings) as registry:
+        return registry.champion(model_type)
+
+
+def model_report(settings: Settings, model_version: str) -> str:
+    """The validation report of a model as HTML. Raises UsageError when it has none."""
+    with models(settings) as registry:
+        page = registry.report(model_version)
+    if page is None:
+        raise UsageError(f"{model_version} was registered without a validation report.")
+    return page
+
+
+def register_model(settings: Settings, path: Path, *, owner: str) -> Registered:
+    """Register a trained model as DEVELOPMENT; see `lifecycle.model_life`."""
+    from lifecycle.model_life import register
+
+    now = dt.datetime.now(dt.UTC)
+    with models(settings) as registry:
+        return register(registry, path, owner=owner, code_version=settings.code_version, now=now)
+
+
+def propose_model(
+    settings: Settings, model_version: str, after: Status, *, reason: str, maker: str
+) -> int:
+    """Ask a second person to move a model; return the request's number."""
+    from lifecycle.model_life import propose
+
+    now = dt.datetime.now(dt.UTC)
+    with models(settings) as registry:
+        return propose(registry, model_version, after, reason=reason, maker=maker, now=now)
+
+
+def model_question(settings: Settings, request_id: int) -> dict[str, str]:
+    """What a second person is asked of a model: {subject, body}."""
+    from lifecycle.model_life import asked
+
+    with models(settings) as registry:
+        return asked(registry, request_id)
+
+
+def decide_model(
+    settings: Settings, request_id: int, answer: Answer, *, checker: str
+) -> dict[str, Any]:
+    """A second person's answer, carried out: {model_version, status, replaced}."""
+    from lifecycle.model_life import decide
+
+    now = dt.datetime.now(dt.UTC)
+    with models(settings) as registry:
+        return decide(registry, request_id, answer, checker=checker, now=now)
+
+
+def train_model(
+    settings: Settings,
+    folder: Path,
+    *,
+    as_of: dt.date,
+    version: int,
+    test_from: dt.date | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Judged:
+    """Train on a version of the lake's table and judge out of time; see `lifecycle.model_training`."""
+    from lifecycle.model_training import read_table, train
+
+    with nightly(settings) as night:
+        table, figures = read_table(night, as_of, version), night.rules.parameters
+    return train(table, folder, champion(settings, "CREDIT"), figures, test_from, note)
+
+
+def watch_champion(settings: Settings, business_date: dt.date | None) -> Watched | None:
+    """What a date, or the newest night, says of the credit champion; see `lifecycle.model_monitoring`."""
+    from lifecycle.model_monitoring import watch
+
+    with nightly(settings) as night, models(settings) as registry:
+        date = business_date or night.store.served_date()
+        if date is None:
+            raise AnswerIsNo(
+                "No night was published yet: `lifecycle nightly --date DATE` makes one."
+            )
+        return watch(night, registry, date)
+
+
+def training_table(
+    settings: Settings, first: dt.date | None, last: dt.date | None
+) -> TrainingTable:
+    """The labelled table of credit at month-ends, kept in the lake; see `lifecycle.model_training`."""
+    from lifecycle.model_training import make_table
+
+    with nightly(settings) as night:
+        return make_table(night, first, last)
+
+
 def simulator(
     settings: Settings,
     *,
@@ -474,10 +584,17 @@ def _restated_night(settings: Settings, date: dt.date) -> dict[str, Any]:
                 summaries.append(scores.summary_rows(made.summaries))
             after = pa.concat_tables(parts)
             used = pc.is_in(after["name"], pa.array(scores.attributes_used(figures)))
+            fitted = night.models()
             found = scores.find(
-                engine, facts, after.filter(used), pa.concat_tables(summaries), degraded, figures
+                engine,
+                facts,
+                after.filter(used),
+                pa.concat_tables(summaries),
+                degraded,
+                fitted,
+                figures,
             )
-        frame = scoring.Frame(date, night.models(), figures, night.rules.hash, {})
+        frame = scoring.Frame(date, fitted, figures, night.rules.hash, {})
         scored = [
             row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)
         ]
@@ -640,7 +757,6 @@ def nightly(settings: Settings) -> Iterator[Nightly]:
     from lifecycle.adapters.nightly_store import NightlyStore
     from lifecycle.alerts.rules import load_rules
     from lifecycle.nightly import Nightly
-    from lifecycle.scoring import Models
 
     LakeExchange(settings.lake).check_finished()
     store = NightlyStore(settings.database_url)
@@ -652,7 +768,7 @@ def nightly(settings: Settings) -> Iterator[Nightly]:
             open_engine=lambda: _engine(settings, lake),
             gate=GreatExpectationsGate(),
             rules=load_rules(settings.rules),
-            models=Models,
+            models=lambda: _models_in_force(settings),
             zone=settings.timezone,
             prove=lambda date: prove(settings),
             now=lambda: dt.datetime.now(dt.UTC),
@@ -660,6 +776,32 @@ def nightly(settings: Settings) -> Iterator[Nightly]:
         )
     finally:
         store.close()
+
+
+def _models_in_force(settings: Settings) -> Models:
+    """The champions."""
+    with models(settings) as registry:
+        return _decoded_models(registry.champion("CREDIT"), registry.champion("ATTRITION"))
+
+
+def _models_of(settings: Settings, versions: Collection[str]) -> Models:
+    """The models of past scores, by the versions that stand in their rows."""
+    with models(settings) as registry:
+        known = {own.model_version: own.model_type for own in registry.models()}
+        found = {known[v]: registry.artefact(v) for v in versions if v in known}
+    return _decoded_models(found.get("CREDIT"), found.get("ATTRITION"))
+
+
+def _decoded_models(credit: bytes | None, attrition: bytes | None) -> Models:
+    from lifecycle.models.artefact import scorecard_of
+    from lifecycle.risk.attrition_facts import FEATURES
+    from lifecycle.risk.attrition_score import read_model
+    from lifecycle.scoring import Models
+
+    return Models(
+        scorecard_of(credit, "the champion").model if credit else None,
+        read_model(attrition, "the champion", FEATURES) if attrition else None,
+    )
 
 
 def _engine(settings: Settings, lake: Lake) -> Engine:
@@ -884,11 +1026,14 @@ def known_before(settings: Settings, row: dict[str, Any]) -> Any:
     from lifecycle.adapters.event_log import PostgresEventLog
     from lifecycle.alerts.decide import decider
     from lifecycle.alerts.late import decode_late_fact, known_before
+    from lifecycle.alerts.models import decode_drift
     from lifecycle.alerts.nightly import decode_move
     from lifecycle.alerts.rules import parse_rules
     from lifecycle.clients.state import STATE_VERSION, decode_state, version_of
 
     before = row["state_before"]
+    if row["origin"] == "MODEL":
+        return _named(decode_drift(before))
     if row["origin"] == "LATE":
         fact, rules = decode_late_fact(before), decider(parse_rules(row["rule_set"]))
         log = PostgresEventLog(settings.database_url)
@@ -908,7 +1053,13 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
     from lifecycle.adapters.event_log import PostgresEventLog
     from lifecycle.alerts.decide import decider
     from lifecycle.alerts.rules import parse_rules
-    from lifecycle.proof import alert_differences, rebuild, replay_late, replay_nightly
+    from lifecycle.proof import (
+        alert_differences,
+        rebuild,
+        replay_late,
+        replay_models,
+        replay_nightly,
+    )
 
     client = None
     if alert is not None:
@@ -922,10 +1073,12 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
             rules = {name: decider(rule_set) for name, rule_set in rule_sets.items()}
             again = rebuild(log.facts(client), rules).alerts
             nightly_stored, late_stored = log.nightly_alerts(client), log.late_alerts(client)
+            of_models = log.model_alerts(client)
             again |= replay_nightly(nightly_stored, rule_sets)
             again |= replay_late(late_stored, log.history, rules)
+            again |= replay_models(of_models, rule_sets)
             stored = log.alerts(client)
-            stored |= {a.alert_id: a for a, _ in (*nightly_stored, *late_stored)}
+            stored |= {a.alert_id: a for a, _ in (*nightly_stored, *late_stored, *of_models)}
     finally:
         log.close()
     if alert is not None:
@@ -959,7 +1112,8 @@ def replay_scores(settings: Settings, date: dt.date | None, sample: int | None) 
         finally:
             log.close()
         picked = rows if sample is None else chosen(rows, sample)
-        differences = list(unlike(picked, rules | {night.rules.hash: night.rules}, night.models()))
+        fitted = _models_of(settings, {row["model_version"] for row in picked})
+        differences = list(unlike(picked, rules | {night.rules.hash: night.rules}, fitted))
     return {
         "date": date,
         "scores": len(picked),

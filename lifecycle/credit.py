@@ -9,10 +9,14 @@ import pyarrow as pa
 
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.facts import Facts
+from lifecycle.models.scorecard import Scorecard
 from lifecycle.ports import Engine
 from lifecycle.risk import classification, credit_score
 from lifecycle.risk.credit_facts import credit_facts, statuses
+from lifecycle.risk.credit_features import features
 from lifecycle.risk.credit_lifecycle import state
+from lifecycle.risk.credit_training import LEARNT, labels
+from lifecycle.risk.history import History, Subject
 from lifecycle.risk.score import Candidate
 
 Features = dict[str, float | None]
@@ -41,10 +45,35 @@ def attributes_used(figures: Figures) -> list[str]:
     return ["tenure_days", *(c.feature for c in card.characteristics)]
 
 
+def fitted_candidates(
+    engine: Engine, facts: Facts, card: Scorecard, degraded: frozenset[str], figures: Figures
+) -> list[Candidate]:
+    """Every client of a kind the champion was made for, by id, with the features of its card: live credit
+    that is old enough, and not in default."""
+    date = facts.business_date
+    known = labels(classification.portfolio(facts, figures), [date], figures)
+    subjects = [
+        Subject(one.client_id, one.client_id, date) for one in known if one.outcome in LEARNT
+    ]
+    if not subjects:
+        return []
+    history = History(engine, subjects, facts.zone, facts.held)
+    rows = engine.run(features(history, figures)).sort_by("subject_id").to_pylist()
+    names = [c.name for c in card.characteristics]
+    return [
+        Candidate(
+            row["subject_id"],
+            {name: row[name] for name in names},
+            "SUPPRESSED" if row["subject_id"] in degraded else None,
+        )
+        for row in rows
+    ]
+
+
 def candidates(
     profiles: pa.Table, stages: pa.Table, degraded: frozenset[str], figures: Figures
 ) -> list[Candidate]:
-    """Every client with an account, by id, with the features of the card. `profiles` are rows of
+    """Every client with an account, by id, with the features of the points. `profiles` are rows of
     `attributes_used`, `stages` those of `stages`."""
     card = credit_score.card_of(figures["credit_card"].value)
     known = _features(profiles, stages)

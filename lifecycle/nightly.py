@@ -244,7 +244,7 @@ def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
         raise UsageError(f"There are no profiles of {business_date}: run the step profiles first.")
     summaries = night.lake.read("client_summary", business_date, scores.SUMMARY)
     with engine:
-        found = scores.find(engine, facts, profiles, summaries, degraded, figures)
+        found = scores.find(engine, facts, profiles, summaries, degraded, models, figures)
     grades = dict(zip(*(summaries[c].to_pylist() for c in ("client_id", "grade")), strict=True))
     frame = scoring.Frame(business_date, models, figures, night.rules.hash, grades)
     rows = [row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)]

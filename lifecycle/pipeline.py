@@ -407,7 +407,7 @@ def alert_message(alert: Alert, now: dt.datetime, *, degraded: bool) -> OutboxMe
     value = _cloud_event(
         "bank.alert.raised.v1",
         alert.alert_id,
-        f"client/{alert.client_id}",
+        f"client/{alert.client_id}" if alert.client_id else alert.entity,
         alert.event_time,
         now,
         body,

@@ -23,12 +23,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lifecycle.alerts.late import LateAlert, LateFact
+    from lifecycle.alerts.models import ModelAlert, Reading
     from lifecycle.alerts.nightly import NightlyAlert
     from lifecycle.alerts.rules import RuleSet
     from lifecycle.clients.consent import ConsentFact
     from lifecycle.clients.lifecycle import Transition
     from lifecycle.clients.summary import Summary
     from lifecycle.clients.tasks import Task
+    from lifecycle.models.life import (
+        Change,
+        ModelType,
+        Move,
+        Proposal,
+        Registered,
+        Request,
+        RequestStatus,
+        Status,
+    )
     from lifecycle.proof import Proof
 
 Action = Literal["quarantine", "block", "warn"]
@@ -370,6 +381,9 @@ class EventLog(Protocol):
     def nightly_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
         """Stored nightly alerts, each with the hash of its rule set; `state_before` is the move."""
 
+    def model_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
+        """Stored alerts about models, likewise; `state_before` is the drift (a Drift)."""
+
     def late_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
         """Stored alerts of late facts, likewise; `state_before` names the fact (a LateFact)."""
 
@@ -418,6 +432,13 @@ class Lake(Protocol):
     def read(self, name: str, as_of: dt.date, columns: Sequence[str] | None = None) -> pa.Table:
         """A product's rows of one business date, or some columns of them."""
 
+    def version(self, name: str) -> int:
+        """The version of a product as it stands: a number that grows with every change."""
+
+    def read_version(self, name: str, version: int, as_of: dt.date) -> pa.Table:
+        """A product's rows of one business date as a version has them. Raises UsageError when there is
+        no such version."""
+
     def parts(self, name: str, as_of: dt.date) -> Iterator[pa.Table]:
         """The same, some at a time."""
 
@@ -444,6 +465,65 @@ class ProfileRead(NamedTuple):
     allowed: bool
     ground: str
     read_at: dt.datetime
+
+
+class ModelRegistry(Protocol):
+    """Every model, who moved it where and why, and what nights saw of it. What changes is changed in one
+    transaction; reads of a model nobody registered raise UsageError."""
+
+    def register(self, model: Registered, artefact: bytes, report: str | None) -> None:
+        """A new model. Raises AnswerIsNo for one that is known."""
+
+    def models(
+        self, model_type: ModelType | None = None, status: Status | None = None
+    ) -> list[Registered]:
+        """Those of a type and status, or of any, newest first."""
+
+    def model(self, model_version: str) -> Registered: ...
+
+    def artefact(self, model_version: str) -> bytes: ...
+
+    def report(self, model_version: str) -> str | None:
+        """The validation report as HTML."""
+
+    def champion(self, model_type: ModelType) -> bytes | None:
+        """The artefact that scores, None where there is none."""
+
+    def changes(self, model_version: str) -> list[Change]:
+        """Every change of a status, in order."""
+
+    def ask(self, proposal: Proposal) -> int:
+        """Write a proposal down; its number. Raises UsageError when one waits for the same model."""
+
+    def requests(self, status: RequestStatus | None = None) -> list[Request]:
+        """Newest first."""
+
+    def request(self, request_id: int) -> Request:
+        """Raises UsageError when unknown."""
+
+    def reject(self, request_id: int, checker: str, now: dt.datetime) -> None:
+        """Raises UsageError for a request that waits no longer."""
+
+    def move(self, move: Move) -> None:
+        """Carry an approved request out. Raises UsageError, and changes nothing, when it waits no longer,
+        when a status is another by now, or when the artefact is not the one that was proposed."""
+
+    def record(
+        self,
+        reading: Reading,
+        light: str,
+        alert: ModelAlert | None,
+        *,
+        rules: RuleSet,
+        code_version: str,
+        now: dt.datetime,
+    ) -> None:
+        """Keep a night's reading in the place of an earlier one, and raise its alert, once."""
+
+    def readings(self, model_version: str, before: dt.date | None = None) -> list[Reading]:
+        """Of the nights before a date, or of all, newest first."""
+
+    def close(self) -> None: ...
 
 
 class Seal(NamedTuple):

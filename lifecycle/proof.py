@@ -20,6 +20,7 @@ from lifecycle.alerts.late import (
     decode_late_fact,
     encode_late_fact,
 )
+from lifecycle.alerts.models import decide_drift, decode_drift, encode_drift
 from lifecycle.alerts.nightly import decide_move, decode_move, encode_move
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.state import ClientState, encode_state, version_of
@@ -139,6 +140,19 @@ def replay_nightly(
         for decided, _ in decide_move(move, rule_sets[rules_hash]):
             if decided.alert_id == alert.alert_id:
                 again[alert.alert_id] = _nightly(decided, encode_move(move))
+    return again
+
+
+def replay_models(
+    stored: Iterable[tuple[LiveAlert, str]], rule_sets: Mapping[str, RuleSet]
+) -> dict[str, LiveAlert]:
+    """Alerts about models decided again from the readings kept with them, under their own rule set."""
+    again = {}
+    for alert, rules_hash in stored:
+        drift = decode_drift(alert.state_before)
+        decided = decide_drift(drift, rule_sets[rules_hash])
+        if decided and decided.alert.alert_id == alert.alert_id:
+            again[alert.alert_id] = _nightly(decided.alert, encode_drift(drift))
     return again
 
 

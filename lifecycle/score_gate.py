@@ -34,7 +34,11 @@ def columns(
     """Boolean columns and the key of each row. A client's facilities are judged on the rows of that client;
     `eligible` is what `eligible` gives."""
     wrong_stage, wrong_tier = _stages(stages, figures), _tiers(stages, figures)
-    versions = {kind: scorer.version(models, figures) for kind, scorer in SCORERS.items()}
+    versions = {
+        (scorer.score_type, *version)
+        for scorer in SCORERS.values()
+        if (version := scorer.version(models, figures))
+    }
     checked = chosen(rows, int(figures["scores_made_again"].value))
     unlike = {named(row) for row in checked if again(row, models, figures) != row}
     least = float(figures["score_coverage_min"].value)
@@ -46,7 +50,7 @@ def columns(
         "key": [named(row) for row in rows],
         "ck_value": [_in_range(row, bounds) for row in rows],
         "ck_model": [
-            (row["model_version"], row["calibration_version"]) == versions[row["score_type"]]
+            (row["score_type"], row["model_version"], row["calibration_version"]) in versions
             for row in rows
         ],
         "ck_pd_by_band": [row["score_type"] not in unordered for row in rows],

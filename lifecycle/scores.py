@@ -18,6 +18,7 @@ from lifecycle.clients.reading import AML
 from lifecycle.clients.summary import Summary, document
 from lifecycle.ports import Engine
 from lifecycle.risk.score import Candidate
+from lifecycle.scoring import FITTED_CREDIT, Models
 
 USED = ("client_id", "name", "value", "sources")
 """The columns of the profiles that scores look at."""
@@ -29,7 +30,7 @@ class Found(NamedTuple):
     """What a night scores and keeps."""
 
     candidates: dict[str, list[Candidate]]
-    """By type of score."""
+    """By scorer."""
     products: dict[str, pa.Table]
     """What the lake keeps besides the scores, by name."""
     aml: aml_scoring.AmlNight
@@ -46,6 +47,7 @@ def find(
     profiles: pa.Table,
     summaries: pa.Table,
     degraded: frozenset[str],
+    models: Models,
     figures: Figures,
 ) -> Found:
     """`profiles` are the columns `USED` of `attributes_used`, `summaries` the columns `SUMMARY`, both of the
@@ -53,8 +55,16 @@ def find(
     stages = credit.stages(engine, facts, figures)
     allowed = profiling.allowed_purposes(engine, facts, figures)
     aml = aml_scoring.aml_night(engine, facts, figures, degraded)
+    fitted = (
+        credit.fitted_candidates(engine, facts, models.credit, degraded, figures)
+        if models.credit
+        else []
+    )
+    by_champion = {one.client_id for one in fitted}
+    by_points = credit.candidates(profiles, stages, degraded, figures)
     candidates = {
-        "CREDIT": credit.candidates(profiles, stages, degraded, figures),
+        "CREDIT": [one for one in by_points if one.client_id not in by_champion],
+        **({FITTED_CREDIT: fitted} if models.credit else {}),
         "ATTRITION": attrition.candidates(engine, facts, allowed, degraded, figures),
         **_conduct(engine, facts, profiles, summaries, degraded, figures),
         AML: aml.candidates,

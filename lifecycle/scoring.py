@@ -16,6 +16,7 @@ from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.reading import AML
 from lifecycle.errors import UsageError
+from lifecycle.models.scorecard import Scorecard
 from lifecycle.risk import attrition_score, conduct_score, credit_score
 from lifecycle.risk.aml import score as aml_score
 from lifecycle.risk.conduct_score import Sign
@@ -26,9 +27,11 @@ from lifecycle.risk.score import (
     canonical,
     feature_hash,
     score_id,
+    version_of,
 )
 
 Row = dict[str, Any]
+FITTED_CREDIT = "FITTED_CREDIT"
 
 SCHEMA = pa.schema([
     ("score_id", pa.string()),
@@ -55,20 +58,38 @@ what the scorer was given, as JSON."""
 class Models(NamedTuple):
     """The fitted models in force; where there is none, points of the rules stand in."""
 
+    credit: Scorecard | None = None
     attrition: attrition_score.Model | None = None
 
 
 class Scorer(NamedTuple):
     """How one type of score is made."""
 
+    score_type: str
     inputs: Any
     """The type of its inputs."""
     score: Callable[[Any, dt.date, Models, Figures], Score]
-    version: Callable[[Models, Figures], Version]
+    version: Callable[[Models, Figures], Version | None]
+    """None where its model is not there."""
 
 
 def _credit(inputs: Mapping[str, Any], _as_of: dt.date, _models: Models, figures: Figures) -> Score:
     return credit_score.score(inputs, credit_score.card_of(figures["credit_card"].value))
+
+
+def _fitted_credit(
+    inputs: Mapping[str, Any], _as_of: dt.date, models: Models, _figures: Figures
+) -> Score:
+    assert models.credit is not None, "inputs of a champion are only made where there is one"
+    made = models.credit.score_row(inputs)
+    return Score(made.score, made.band, made.pd, made.reasons)
+
+
+def _fitted_version(models: Models, _figures: Figures) -> Version | None:
+    if models.credit is None:
+        return None
+    calibration = msgspec.json.encode(models.credit.calibration)
+    return Version(models.credit.version, version_of("calibration", calibration))
 
 
 def _attrition(inputs: Any, _as_of: dt.date, models: Models, figures: Figures) -> Score:
@@ -79,7 +100,7 @@ def _aml(inputs: Any, as_of: dt.date, _models: Models, figures: Figures) -> Scor
     return aml_score.score(inputs, as_of, figures)
 
 
-def _conduct(points: str) -> Scorer:
+def _conduct(score_type: str, points: str) -> Scorer:
     def score(inputs: Any, _as_of: dt.date, _models: Models, figures: Figures) -> Score:
         own, bands, texts = (figures[n].value for n in (points, "conduct_bands", "conduct_reasons"))
         return conduct_score.score(inputs, own, bands, texts)
@@ -87,27 +108,30 @@ def _conduct(points: str) -> Scorer:
     def version(_models: Models, figures: Figures) -> Version:
         return conduct_score.version(points, figures)
 
-    return Scorer(tuple[Sign, ...], score, version)
+    return Scorer(score_type, tuple[Sign, ...], score, version)
 
 
 SCORERS: dict[str, Scorer] = {
     "CREDIT": Scorer(
+        "CREDIT",
         dict[str, float | None],
         _credit,
         lambda _, figures: Version(credit_score.card_of(figures["credit_card"].value).version),
     ),
+    FITTED_CREDIT: Scorer("CREDIT", dict[str, float | None], _fitted_credit, _fitted_version),
     "ATTRITION": Scorer(
+        "ATTRITION",
         attrition_score.Inputs,
         _attrition,
         lambda models, figures: attrition_score.version(models.attrition, figures),
     ),
-    "OPERATING": _conduct("operating_points"),
-    "MORAL": _conduct("moral_points"),
+    "OPERATING": _conduct("OPERATING", "operating_points"),
+    "MORAL": _conduct("MORAL", "moral_points"),
     AML: Scorer(
-        aml_score.Inputs, _aml, lambda _, figures: Version(aml_score.model_version(figures))
+        AML, aml_score.Inputs, _aml, lambda _, figures: Version(aml_score.model_version(figures))
     ),
 }
-"""Type of a score -> how it is made."""
+"""How scores are made. Credit has two ways: the champion of who has credit it was made for, and points."""
 
 
 class Frame(NamedTuple):
@@ -121,21 +145,24 @@ class Frame(NamedTuple):
     """Client -> quality grade of its profile."""
 
 
-def rows(score_type: str, candidates: Iterable[Candidate], frame: Frame) -> Iterator[Row]:
-    """One row of `SCHEMA` for each candidate."""
-    scorer = SCORERS[score_type]
+def rows(name: str, candidates: Iterable[Candidate], frame: Frame) -> Iterator[Row]:
+    """One row of `SCHEMA` for each candidate of a scorer. Raises UsageError when its model is not there."""
+    scorer = SCORERS[name]
     version = scorer.version(frame.models, frame.figures)
+    if version is None:
+        raise UsageError(f"The model of {name} is not in the registry any more: restore it.")
     for one in candidates:
         made = None
         if one.withheld is None:
             made = scorer.score(one.inputs, frame.as_of, frame.models, frame.figures)
-        yield _row(score_type, one, made, version, frame)
+        yield _row(scorer.score_type, one, made, version, frame)
 
 
 def again(row: Row, models: Models, figures: Figures) -> Row:
     """The same row made from its own inputs. Equal to `row`, unless models or figures are others."""
-    kind = SCORERS[row["score_type"]].inputs
-    inputs = msgspec.json.decode(row["inputs"], type=kind | None)
+    fitted = row["score_type"] == "CREDIT" and row["calibration_version"] is not None
+    name = FITTED_CREDIT if fitted else row["score_type"]
+    inputs = msgspec.json.decode(row["inputs"], type=SCORERS[name].inputs | None)
     withheld = None if row["status"] == "SCORED" else row["status"]
     frame = Frame(
         row["as_of"],
@@ -144,7 +171,7 @@ def again(row: Row, models: Models, figures: Figures) -> Row:
         row["rules_hash"],
         {row["client_id"]: row["data_quality_grade"]},
     )
-    (made,) = rows(row["score_type"], [Candidate(row["client_id"], inputs, withheld)], frame)
+    (made,) = rows(name, [Candidate(row["client_id"], inputs, withheld)], frame)
     return made
 
 

@@ -1,4 +1,5 @@
-"""The Operations page in Airflow's navigation: the numbers of `lifecycle status`, live.
+"""The Operations page in Airflow's navigation: the numbers of `lifecycle status`, live; and the
+validation reports of models, to which questions about them link.
 
 Every Airflow process imports this file, tasks included: so the web app, and all it needs, is made at
 the first request. Airflow leaves plugin apps open by default: each route here asks for a log-in
@@ -14,6 +15,11 @@ from pathlib import Path
 from airflow.plugins_manager import AirflowPlugin
 
 PAGE = Path(__file__).with_name("lifecycle_operations.html")
+
+SHUT = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+}
+"""A report is a picture of a model: nothing in it runs, or asks anything of anybody."""
 
 REST_FACTOR = 10
 """A reading that took t seconds is shown for ten t: reading costs at most a tenth of the time,
@@ -72,6 +78,20 @@ def _web_app():
         return Response(
             numbers.body(), media_type="application/json", headers={"Cache-Control": "no-store"}
         )
+
+    @app.get("/models/{version}/report")
+    def report(version: str):
+        from lifecycle import app as root
+        from lifecycle import settings
+        from lifecycle.errors import LifecycleError, NotRunning
+
+        try:
+            page = root.model_report(settings.load(), version)
+        except NotRunning as error:
+            return Response(str(error), status_code=503, media_type="text/plain")
+        except LifecycleError as error:
+            return Response(str(error), status_code=404, media_type="text/plain")
+        return HTMLResponse(page, headers=SHUT)
 
     return app
 

@@ -22,9 +22,14 @@ def password(configured: Settings, user: str) -> str:
 
 def api(configured: Settings, user: str, method: str, path: str, body: Any = None) -> Any:
     """One call of Airflow's API by a user. Raises HTTPError."""
-    log_in = {"username": user, "password": password(configured, user)}
-    token = _send(configured, "POST", "/auth/token", log_in, {})["access_token"]
+    token = token_of(configured, user)
     return _send(configured, method, path, body, {"Authorization": f"Bearer {token}"})
+
+
+def token_of(configured: Settings, user: str) -> str:
+    """What a user's calls carry."""
+    log_in = {"username": user, "password": password(configured, user)}
+    return str(_send(configured, "POST", "/auth/token", log_in, {})["access_token"])
 
 
 def _send(configured: Settings, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:

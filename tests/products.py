@@ -27,6 +27,7 @@ from lifecycle.risk.aml.typologies import TYPOLOGIES
 from lifecycle.risk.attrition_facts import fallen, features
 from lifecycle.risk.classification import facilities, timelines
 from lifecycle.risk.credit_facts import credit_facts
+from lifecycle.risk.overrides import overrides
 from lifecycle.staging import Night, portfolio, staged_checks
 from tests.lakes import ZONE
 from tests.unit.attributes.bank import AS_OF
@@ -101,6 +102,7 @@ PRODUCTS = {
         lambda s: mentions(s.facts), ("event_id", "need_code", "need_class", "strength")
     ),
     "observations": Product(lambda s: observations(s.facts, s.rules.parameters), ("client_id",)),
+    "overrides": Product(lambda s: overrides(s.facts, s.rules.parameters), ()),
     "portfolio": Product(
         lambda s: portfolio(s.engine, Night(DAY, ()), s.rules.parameters), ("currency",)
     ),

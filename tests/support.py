@@ -41,7 +41,7 @@ TABLES = (
     "proof facility_stage risk_score client_profile publication nightly_run seal alert_delivery "
     "alert_action alert outbox quarantine client_state event_log inbox micro_batch gate_result "
     "rule_set consumer_offset nightly_turn correction parked sequence_gap gap_decision quarantine_request offset_decision "
-    "inbox_horizon inbox_recalled backfill_request profile_read profile_refresh client_summary lifecycle_transition client_task"
+    "inbox_horizon inbox_recalled backfill_request profile_read profile_refresh client_summary lifecycle_transition client_task model_monitoring model_change model_request model"
 )
 
 

@@ -116,6 +116,9 @@ class PostgresEventLog:
     def late_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
         return self._alerts_of_nights("LATE", client_id)
 
+    def model_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
+        return self._alerts_of_nights("MODEL", client_id)
+
     def _alerts_of_nights(self, origin: str, client_id: str | None) -> list[tuple[LiveAlert, str]]:
         where, parameters = _of_client(client_id, f"origin = '{origin}'")
         rows = self._connection.execute(

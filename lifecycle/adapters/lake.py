@@ -111,6 +111,18 @@ class Lake:
         with TemporaryDirectory(prefix=f"draft-{name}-", dir=self._path) as folder:
             yield Draft(Path(folder), lambda rows: self.replace(name, rows, as_of))
 
+    def version(self, name: str) -> int:
+        """The version of a product as it stands. Raises TableNotFoundError before the first."""
+        return DeltaTable(str(self._path / name)).version()
+
+    def read_version(self, name: str, version: int, as_of: dt.date) -> pa.Table:
+        """A product's rows of one business date as a version has them. Raises UsageError when there is
+        no such version."""
+        if not self._has(name) or not 0 <= version <= self.version(name):
+            raise UsageError(f"The lake has no version {version} of {name}.")
+        table = DeltaTable(str(self._path / name), version=version)
+        return table.to_pyarrow_table(filters=[("as_of", "=", as_of)])
+
     def read(self, name: str, as_of: dt.date, columns: Sequence[str] | None = None) -> pa.Table:
         """A product's rows of one business date, or some columns of them. Raises TableNotFoundError
         before the first."""

@@ -163,6 +163,9 @@ class MemoryIngestStore:
     def nightly_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
         return []
 
+    def model_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
+        return []
+
     def late_alerts(self, client_id: str | None = None) -> list[tuple[LiveAlert, str]]:
         return []
 

@@ -44,6 +44,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     rules_hash: str
     severity: Severity
     client_id: str
+    """Empty where it is about no client, but about a model."""
     entity: str
     owner: str
     event_time: dt.datetime

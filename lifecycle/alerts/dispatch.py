@@ -133,7 +133,7 @@ def text(alert: Row) -> tuple[str, str]:
     title = f"[{alert['severity']}] {alert['rule_id']} {alert['entity']}"
     body = (
         f"{alert['message_zh']}\n{alert['message_en']}\n\n{DEGRADED if alert['degraded'] else ''}"
-        f"客户 client: {alert['client_id']}\n"
+        f"客户 client: {alert['client_id'] or '-'}\n"
         f"负责 owner: {alert['owner']}\n"
         f"事件时间 event time: {alert['event_time'].isoformat()}\n"
         f"预警编号 alert: {alert['alert_id']}\n\n"

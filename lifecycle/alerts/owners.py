@@ -9,8 +9,8 @@ import msgspec
 
 from lifecycle.errors import UsageError
 
-ROLES = ("RM", "RO", "CO", "CP", "OPS")
-"""Relationship manager, risk, compliance, consumer protection, operations."""
+ROLES = ("RM", "RO", "CO", "CP", "MO", "OPS")
+"""Relationship manager, risk, compliance, consumer protection, model owner, operations."""
 
 CONFIDENTIAL = "CO"
 """Money-laundering suspicions: telling the client is an offence, so who serves the client is not

@@ -36,7 +36,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     version: int
     severity: Severity
     owner: str
-    """Roles joined by "+": RM, RO, CO, CP, OPS."""
+    """Roles joined by "+": RM, RO, CO, CP, MO, OPS."""
     suppress_days: int
     """How long, in event time, a repeat only counts on the alert that stands."""
     reopens: bool = True

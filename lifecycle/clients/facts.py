@@ -34,7 +34,7 @@ class Facts:
         self.business_date = business_date
         self.zone = zone
         self.as_of = end_of(business_date, zone)
-        self._held = held
+        self.held = held
         self._corrected = corrected
         """Of those held, the ones that a later fact corrected, and nothing else speaks against."""
         self._once: dict[str, ir.Table] = {}
@@ -44,7 +44,7 @@ class Facts:
         """Facts of one type that were known at `as_of` and passed the staged gate; with those that
         were `corrected` since, for who follows what was known when."""
         facts = self._engine.table(event_type)
-        held = self._held - self._corrected if corrected else self._held
+        held = self.held - self._corrected if corrected else self.held
         as_of = ibis.literal(self.as_of)
         seen = facts.filter(facts.time < as_of, facts.recordedtime <= as_of)
         return seen.filter(~seen.position.isin(sorted(held))) if held else seen

@@ -178,6 +178,15 @@ def _standing(row: dict[str, Any]) -> list[str]:
     return [word for word in _STANDING if row[word]]
 
 
+def _gate(gate: dict[str, Any]) -> str:
+    if gate["stage"] is None:
+        return "none: it is about a model"
+    return (
+        f"{gate['stage']} #{gate['gate_result_id']}: {gate['evaluated']} expectations on "
+        f"{gate['rows']} rows, {'passed' if gate['success'] else 'with rows in quarantine'}"
+    )
+
+
 def _print_explanation(explained: dict[str, Any]) -> None:
     rule, gate = explained["rule"], explained["gate"]
     out.print(
@@ -187,10 +196,7 @@ def _print_explanation(explained: dict[str, Any]) -> None:
     )
     for name, figure in rule["parameters"].items():
         out.print(f"         {name} = {figure['value']} {figure['unit']}", highlight=False)
-    out.print(
-        f"gate     {gate['stage']} #{gate['gate_result_id']}: {gate['evaluated']} expectations on "
-        f"{gate['rows']} rows, {'passed' if gate['success'] else 'with rows in quarantine'}"
-    )
+    out.print(f"gate     {_gate(gate)}")
     for fact in explained["facts"]:
         out.print(f"fact     {fact['time']} {fact['type']} {fact['subject']}", highlight=False)
     out.print("before   ", end="")

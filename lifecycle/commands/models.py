@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,13 +15,13 @@ from lifecycle import settings
 from lifecycle.alerts.rules import load_rules
 from lifecycle.commands.console import AsJson, day, err, new_table, one_of, out, plain, print_json
 from lifecycle.errors import UsageError
+from lifecycle.models.libraries import FITTING, need
 
 if TYPE_CHECKING:
     from lifecycle.models.figures import Figures
 
 LANGUAGES = ("en", "zh")
 LOANS = "berka-loans"
-FITTING = ("optbinning", "sklearn", "lightgbm")
 
 
 def register(application: typer.Typer) -> None:
@@ -58,17 +57,21 @@ def train(
     challenger: Annotated[
         bool, typer.Option("--challenger", help="Also fit gradient boosting, and compare.")
     ] = False,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Rows with the same value here stay in one fold; it predicts nothing."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit a WOE scorecard, with a calibrated PD, to a labelled table. Every column but target, id and
-    date may be used; dates are left out, so turn them into ages. The same table gives the same model."""
-    _need(FITTING)
+    """Fit a WOE scorecard, with a calibrated PD, to a labelled table. Every column but target, id, date
+    and group may be used; dates are left out, so turn them into ages. The same table gives the same model."""
+    need(FITTING)
     from lifecycle.models import artefact, training
     from lifecycle.models.table import read
 
     artefact.make(out_dir)
-    task = training.Task(target, id, date, day(test_from), prior, challenger)
-    with _progress("reading the table") as note:
+    task = training.Task(target, id, date, day(test_from), prior, challenger, group)
+    with progress("reading the table") as note:
         trained = training.train(read(table, (id,)), task, _figures(), note)
     artefact.save_champion(out_dir, trained.champion)
     if trained.challenger:
@@ -105,12 +108,12 @@ def score(
     if model is None:
         raise UsageError("Say which model scores the table: --model with the folder of one.")
     if challenger:
-        _need(("lightgbm",))
+        need(("lightgbm",))
     from lifecycle.models import scoring
     from lifecycle.models.table import read
 
     spoken = one_of("--lang", language, LANGUAGES)
-    with _progress("scoring") as note:
+    with progress("scoring") as note:
         rows = read(table, (id,))
         scored = scoring.score(rows, model, id, challenger=challenger, language=spoken)
         note(f"scoring {rows.num_rows:,} rows")
@@ -123,15 +126,15 @@ def score(
     }
     if as_json:
         return print_json(result)
-    _warn(scored.warnings)
+    warn(scored.warnings)
     out.print(f"{rows.num_rows:,} rows by {scored.model_version}: {to}", highlight=False)
 
 
 def _score_loans(to: Path, as_json: bool) -> None:
-    _need(FITTING)
+    need(FITTING)
     from lifecycle import app
 
-    with _progress("scoring the loans") as note:
+    with progress("scoring the loans") as note:
         rows = app.berka_loan_scores(settings.load(), note)
     with to.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -169,7 +172,7 @@ def evaluate(
     stored: Any = None
     if model:
         stored = artefact.challenger(model)[0] if challenger else artefact.champion(model)
-    with _progress("measuring") as note:
+    with progress("measuring") as note:
         judged = evaluation.evaluate(asked, figures, stored)
         if report:
             from lifecycle.models import report as page
@@ -181,19 +184,12 @@ def evaluate(
             evaluation.document(judged, figures)
             | {"model_version": stored.model_version if stored else None}
         )
-    _warn(judged.notes)
+    warn(judged.notes)
     _print_metrics({"": evaluation.document(judged, figures)})
     if judged.psi_reason:
         out.print(judged.psi_reason, highlight=False)
     if report:
         out.print(f"{report}", highlight=False)
-
-
-def _need(modules: tuple[str, ...]) -> None:
-    if lacking := [name for name in modules if find_spec(name) is None]:
-        raise UsageError(
-            f"This needs {', '.join(lacking)}, which is not installed: install lifecycle[models]."
-        )
 
 
 def _figures() -> Figures:
@@ -203,7 +199,8 @@ def _figures() -> Figures:
 
 
 @contextmanager
-def _progress(first: str) -> Iterator[Callable[[str], None]]:
+def progress(first: str) -> Iterator[Callable[[str], None]]:
+    """A line on stderr that turns while something takes its time, and says what."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(first, total=None)
@@ -240,7 +237,7 @@ def _warnings(trained: Any) -> list[str]:
 
 def _print_trained(trained: Any, folder: Path) -> None:
     champion = trained.champion
-    _warn(_warnings(trained))
+    warn(_warnings(trained))
     facts = champion.training
     out.print(
         f"{champion.model_version}: {facts.rows:,} rows, {facts.bads:,} bad, "
@@ -288,6 +285,7 @@ def _cell(found: dict[str, Any], name: str) -> str:
     return f"{value:.4f}{reach}"
 
 
-def _warn(warnings: Any) -> None:
+def warn(warnings: Any) -> None:
+    """Warnings on stderr, one a line."""
     for text in warnings:
         err.print(f"[yellow]warning[/] {plain(text)}", highlight=False)

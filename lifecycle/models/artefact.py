@@ -34,6 +34,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The bad rate that PDs were shifted to."""
     data_hash: str
     """SHA-256 of these rows, their outcome and their columns."""
+    lake: dict[str, int] = {}
+    """Product of the lake that the rows were read from -> its version; empty for a table of elsewhere."""
 
 
 class Stored(msgspec.Struct, Generic[M], frozen=True, forbid_unknown_fields=True):
@@ -81,7 +83,7 @@ def champion(folder: Path) -> Stored[Scorecard]:
 def challenger(folder: Path) -> tuple[Stored[Challenger], str]:
     """Read a challenger and its trees. Raises UsageError as `champion` does."""
     stored = _checked(folder / CHALLENGER, Stored[Challenger], " Train with --challenger.")
-    return stored, _read(folder / TREES).decode()
+    return stored, read(folder / TREES).decode()
 
 
 def _json(stored: Any) -> bytes:
@@ -97,21 +99,32 @@ def _write(path: Path, content: bytes) -> None:
         raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
 
 
-def _read(path: Path, hint: str = "") -> bytes:
+def read(path: Path, hint: str = "") -> bytes:
+    """The bytes of a model's file. Raises UsageError when it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"There is no model at {path} ({error.strerror}).{hint}") from error
 
 
+def scorecard_of(content: bytes, where: str) -> Stored[Scorecard]:
+    """A scorecard from the bytes of its file, as the registry keeps them. Raises UsageError as `champion`
+    does; `where` says where they are from."""
+    return _decoded(content, where, Stored[Scorecard])
+
+
 def _checked(path: Path, kind: type[Stored[M]], hint: str = "") -> Stored[M]:
+    return _decoded(read(path, hint), str(path), kind)
+
+
+def _decoded(content: bytes, where: str, kind: type[Stored[M]]) -> Stored[M]:
     try:
-        stored = msgspec.json.decode(_read(path, hint), type=kind)
+        stored = msgspec.json.decode(content, type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise UsageError(f"{path} is not a model of this version ({error}).") from error
+        raise UsageError(f"{where} is not a model of this version ({error}).") from error
     if stored.model.version != stored.model_version:
         raise UsageError(
-            f"{path} calls itself {stored.model_version}, and its content is "
+            f"{where} calls itself {stored.model_version}, and its content is "
             f"{stored.model.version}: it was changed by hand. Train it again."
         )
     return stored

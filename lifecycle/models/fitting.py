@@ -85,12 +85,12 @@ def check_enough(sample: Sample, figures: Fit) -> None:
 
 
 def folds(sample: Sample, figures: Fit) -> list[Fold]:
-    """Parts of equal bad rate; the rows of one id are in one part."""
+    """Parts of equal bad rate; the rows of one group are in one part."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    if sample.ids is not None and len(set(sample.ids)) < len(sample):
+    if sample.groups is not None and len(set(sample.groups)) < len(sample):
         cut = StratifiedGroupKFold(figures.folds, shuffle=True, random_state=figures.seed)
-        return list(cut.split(sample.bad, sample.bad, sample.ids))
+        return list(cut.split(sample.bad, sample.bad, sample.groups))
     plain = StratifiedKFold(figures.folds, shuffle=True, random_state=figures.seed)
     return list(plain.split(sample.bad, sample.bad))
 

@@ -7,6 +7,7 @@ sentence.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,7 +54,8 @@ class Sample:
 
     columns: dict[str, Column]
     bad: npt.NDArray[np.int8]
-    ids: npt.NDArray[np.object_] | None
+    groups: npt.NDArray[np.object_] | None
+    """What rows have in common that stay in one fold: their group where one is named, else their id."""
     dates: npt.NDArray[np.datetime64] | None
     rows: npt.NDArray[np.intp]
     """Places in the table."""
@@ -71,7 +73,7 @@ class Sample:
             self,
             columns={name: column.take(rows) for name, column in self.columns.items()},
             bad=self.bad[rows],
-            ids=None if self.ids is None else self.ids[rows],
+            groups=None if self.groups is None else self.groups[rows],
             dates=None if self.dates is None else self.dates[rows],
             rows=self.rows[rows],
         )
@@ -123,9 +125,15 @@ def _csv(path: Path, text: Sequence[str | None]) -> pa.Table:
     return found
 
 
-def sample(table: pa.Table, target: str, id: str | None = None, date: str | None = None) -> Sample:
+def sample(
+    table: pa.Table,
+    target: str,
+    id: str | None = None,
+    date: str | None = None,
+    group: str | None = None,
+) -> Sample:
     """The rows that have an outcome (and a date, where one is named), and what can predict it."""
-    for name in (target, id, date):
+    for name in (target, id, date, group):
         if name is not None:
             require(table, name)
     notes: list[str] = []
@@ -133,16 +141,32 @@ def sample(table: pa.Table, target: str, id: str | None = None, date: str | None
     known = table.take(rows)
     bad = outcome(known[target], target)
     ids = None if id is None else identities(known[id])
-    if ids is not None and (again := len(ids) - len(set(ids))):
+    if group is None and ids is not None and (again := len(ids) - len(set(ids))):
         notes.append(
             f"{again:,} rows have an id that came before; rows of one id stay in one fold."
         )
-    own = [name for name in table.column_names if name not in {target, id, date}]
+    own = [name for name in table.column_names if name not in {target, id, date, group}]
     columns = dict(_columns(known.select(own), bad, notes))
     if not columns:
         raise UsageError(f"Beside {target} there is no column that could predict it.")
     dates = None if date is None else days(known[date], date)
-    return Sample(columns, bad, ids, dates, rows, tuple(notes))
+    groups = ids if group is None else identities(known[group])
+    return Sample(columns, bad, groups, dates, rows, tuple(notes))
+
+
+_LAKE = b"lifecycle.lake"
+
+
+def from_lake(table: pa.Table, product: str, version: int) -> pa.Table:
+    """The table with a note of the product of the lake it is, which Parquet keeps."""
+    noted = {_LAKE: json.dumps({product: version}).encode()}
+    return table.replace_schema_metadata((table.schema.metadata or {}) | noted)
+
+
+def versions(table: pa.Table) -> dict[str, int]:
+    """The note: product -> version; empty for a table of elsewhere."""
+    found: dict[str, int] = json.loads((table.schema.metadata or {}).get(_LAKE, b"{}"))
+    return found
 
 
 def require(table: pa.Table, name: str) -> None:

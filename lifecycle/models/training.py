@@ -24,7 +24,7 @@ from lifecycle.models.fitting import Note, silent
 from lifecycle.models.metrics import Floats
 from lifecycle.models.scorecard import Scorecard
 from lifecycle.models.scoring import by_scorecard
-from lifecycle.models.table import Column, Sample, sample
+from lifecycle.models.table import Column, Sample, sample, versions
 
 LIBRARIES = ("lifecycle", "numpy", "optbinning", "ortools", "scikit-learn", "lightgbm")
 
@@ -40,6 +40,8 @@ class Task:
     prior: float | None = None
     """The bad rate of the population that PDs are for; None for that of the table."""
     challenger: bool = False
+    group: str | None = None
+    """Rows with the same value stay in one fold: of a client that is there every month, for instance."""
 
 
 class Trained(NamedTuple):
@@ -62,12 +64,12 @@ def train(table: pa.Table, task: Task, figures: Figures, note: Note = silent) ->
     """Train a scorecard, and a challenger where one is asked for. Raises UsageError when the table or
     the task cannot be used."""
     _check(task)
-    development, test = _parts(sample(table, task.target, task.id, task.date), task)
+    development, test = _parts(sample(table, task.target, task.id, task.date, task.group), task)
     fitted = fitting.fit(development, figures, task.prior, note)
     card = fitted.scorecard
     parts = {"development": development} | ({"test": test} if test else {})
     champion = _by_card(card, fitted.unseen, table, test)
-    facts = _training(development, task)
+    facts = _training(development, task, versions(table))
     note("measuring the scorecard")
     judged = _judged(champion, parts, figures)
     notes = (
@@ -92,9 +94,9 @@ def _check(task: Task) -> None:
         raise UsageError("--test-from parts rows by their date: name its column with --date.")
     if task.prior is not None and not 0 < task.prior < 1:
         raise UsageError(f"A bad rate of {task.prior} cannot be: give one between 0 and 1.")
-    named = [name for name in (task.target, task.id, task.date) if name is not None]
+    named = [n for n in (task.target, task.id, task.date, task.group) if n is not None]
     if len(set(named)) < len(named):
-        raise UsageError("Target, id and date must be three different columns.")
+        raise UsageError("Target, id, date and group must be different columns.")
 
 
 def _parts(whole: Sample, task: Task) -> tuple[Sample, Sample | None]:
@@ -226,7 +228,7 @@ def _auc_alone(column: Column, found: Binned, part: Sample) -> float:
     return max(of_bins, of_values, 1 - of_values)
 
 
-def _training(part: Sample, task: Task) -> Training:
+def _training(part: Sample, task: Task, lake: dict[str, int]) -> Training:
     dates = part.dates
     return Training(
         rows=len(part),
@@ -238,6 +240,7 @@ def _training(part: Sample, task: Task) -> Training:
         test_from=task.test_from.isoformat() if task.test_from else None,
         prior=task.prior,
         data_hash=_hash(part),
+        lake=lake,
     )
 
 

@@ -14,10 +14,12 @@ import pytest
 
 from consumers.relay import producer_for, send
 from lifecycle import app, platform
+from lifecycle.adapters.model_registry import ModelRegistry
 from lifecycle.ports import OutboxMessage
 from lifecycle.settings import Settings
-from tests.airflow_api import address_of, api
+from tests.airflow_api import address_of, api, token_of
 from tests.browser.browser import logged_in, needs_chromium
+from tests.contract.test_model_registry import put
 from tests.support import opened, outgoing, posted, query, wait_for
 
 pytestmark = pytest.mark.browser
@@ -127,14 +129,10 @@ def _held(configured: Settings) -> list[int]:
     ]
 
 
-def _asked(configured: Settings, request_id: int) -> str:
+def _asked(configured: Settings, request_id: int, dag: str = "quarantine_review") -> str:
     """Start the review of a request; return its run once the question waits."""
     body = {"logical_date": None, "conf": {"request_id": request_id}}
-    run = str(
-        api(configured, "admin", "POST", "/api/v2/dags/quarantine_review/dagRuns", body)[
-            "dag_run_id"
-        ]
-    )
+    run = str(api(configured, "admin", "POST", f"/api/v2/dags/{dag}/dagRuns", body)["dag_run_id"])
     waiting = "/api/v2/dags/~/dagRuns/~/hitlDetails?response_received=false"
 
     def waits() -> bool:
@@ -148,14 +146,16 @@ def _asked(configured: Settings, request_id: int) -> str:
     return run
 
 
-def _answer(configured: Settings, run: str, user: str, option: str) -> None:
-    task = f"/api/v2/dags/quarantine_review/dagRuns/{run}/taskInstances/decide/-1/hitlDetails"
+def _answer(
+    configured: Settings, run: str, user: str, option: str, dag: str = "quarantine_review"
+) -> None:
+    task = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/decide/-1/hitlDetails"
     api(configured, user, "PATCH", task, {"chosen_options": [option], "params_input": {}})
 
 
-def _end(configured: Settings, run: str) -> dict[str, Any]:
+def _end(configured: Settings, run: str, dag: str = "quarantine_review") -> dict[str, Any]:
     """Task -> state, once the run has ended."""
-    path = f"/api/v2/dags/quarantine_review/dagRuns/{run}"
+    path = f"/api/v2/dags/{dag}/dagRuns/{run}"
 
     def ended() -> bool:
         return api(configured, "admin", "GET", path)["state"] in ("success", "failed")
@@ -215,3 +215,29 @@ def test_a_second_person_decides(whole: Settings, request_id: int) -> None:
     assert (wish["maker"], wish["checker"]) == ("officer", "operator")
     assert query(whole, "SELECT count(*) FROM event_log WHERE event_id = %s", GOOD.id) == [(1,)]
     assert app.prove(whole).equal
+
+
+@pytest.mark.timeout(600)
+def test_a_second_person_promotes_a_model(whole: Settings) -> None:
+    dag = "model_promotion"
+    registry = ModelRegistry(whole.database_url)
+    put(registry, "m1")
+    number = app.propose_model(whole, "m1", "CHALLENGER", reason="it holds", maker="officer")
+
+    own = _asked(whole, number, dag)
+    _answer(whole, own, "officer", "Approve", dag)
+    assert _end(whole, own, dag)["carry_out"] == "failed", "who proposed it cannot approve"
+    assert registry.model("m1").status == "DEVELOPMENT"
+
+    second = _asked(whole, number, dag)
+    _answer(whole, second, "operator", "Approve", dag)
+    assert _end(whole, second, dag)["carry_out"] == "success"
+    assert registry.model("m1").status == "CHALLENGER"
+    assert registry.changes("m1")[-1].actor == "operator"
+    registry.close()
+
+    report = f"{address_of(whole).airflow_url}/lifecycle/models/m1/report"
+    assert _status_code(report) == 401
+    token = token_of(whole, "auditor")
+    assert _status_code(report, token) == 200
+    assert _status_code(report.replace("m1", "m9"), token) == 404

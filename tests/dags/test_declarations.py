@@ -18,6 +18,7 @@ from lifecycle.settings import ROOT
 from lifecycle.steps import STEPS
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
+QUESTIONS = ("quarantine_review", "model_promotion")
 HEAVY = (
     "adbc_driver_manager",
     "apprise",
@@ -82,7 +83,7 @@ def test_conventions(name: str, bag: Any) -> None:
     assert dag.owner in ("operations", "data-engineering")
     assert dag.catchup is False
     # A question to a person keeps its run open; everything else runs alone.
-    assert dag.max_active_runs == (500 if name == "quarantine_review" else 1)
+    assert dag.max_active_runs == (500 if name in QUESTIONS else 1)
     assert dag.dagrun_timeout is not None
     if name == "nightly":
         # With a start date a new installation would at once run the night before it existed.

@@ -43,7 +43,13 @@ def test_airflow_takes_the_plugin(plugin: ModuleType) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/operations", 401), ("/api/operations", 401), ("/docs", 404), ("/openapi.json", 404)],
+    [
+        ("/operations", 401),
+        ("/api/operations", 401),
+        ("/models/m/report", 401),
+        ("/docs", 404),
+        ("/openapi.json", 404),
+    ],
 )
 def test_a_stranger_sees_nothing(plugin: ModuleType, path: str, status: int) -> None:
     from fastapi.testclient import TestClient

@@ -12,9 +12,12 @@ import pytest
 import yaml
 
 from consumers.publish import publish
+from lifecycle import app
+from lifecycle.adapters.model_registry import ModelRegistry
 from lifecycle.settings import ROOT, Settings
 from lifecycle.sources.simulator import SimulatorSource
 from lifecycle.steps import STEPS
+from tests.contract.test_model_registry import put
 from tests.integration.test_hours import arrive
 from tests.support import consumer, insert_alert, query, received, wait_for
 
@@ -143,3 +146,54 @@ def test_a_night_by_hand_and_a_gate_that_blocks(
     assert still == [(product, as_of, True) for product, as_of, _ in served]
     monkeypatch.setenv("LIFECYCLE_RULES", str(ROOT / "rules"))
     assert json.dumps(still, default=str).count("2026-02-05") == len(still)
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("metadata")
+def test_before_the_first_night_no_model_is_trained_or_watched(
+    bag: Any, platform: Settings
+) -> None:
+    assert run(bag, "model_training") == dict.fromkeys(("table", "train", "register"), "skipped")
+    assert run(bag, "model_monitoring") == {"watch": "skipped"}
+    assert run(bag, "model_sweep") == {"waiting": "success", "ask": "skipped"}
+
+
+@pytest.mark.usefixtures("metadata", "nothing_runs")
+def test_training_fails_with_a_sentence_when_nothing_runs(
+    bag: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    states = run(bag, "model_training")
+    assert states == {"table": "failed", "train": "upstream_failed", "register": "upstream_failed"}
+    said = caplog.text + "".join(capfd.readouterr())
+    assert "No database is configured: run `lifecycle up` first." in said
+
+
+@pytest.mark.integration
+def test_the_question_about_a_model_is_answered_by_its_tasks(bag: Any, platform: Settings) -> None:
+    """What the tasks around the question do; the question itself is Airflow's."""
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    registry = ModelRegistry(platform.database_url)
+    put(registry, "m1")
+    number = app.propose_model(platform, "m1", "CHALLENGER", reason="why", maker="asker")
+    tasks = {t.task_id: t for t in bag.dags["model_promotion"].tasks}
+    params = {"request_id": number}
+    asked = tasks["question"].python_callable(params)
+    assert "m1 to CHALLENGER" in asked["subject"]
+
+    def answered(option: str, person: str | None) -> Any:
+        user = {"id": person, "name": person} if person else None
+        answer = {"chosen_options": [option], "responded_by_user": user}
+        return tasks["carry_out"].python_callable(answer, params)
+
+    for option, person in (("Later", "checker"), ("Approve", None)):
+        with pytest.raises(AirflowSkipException, match="Nobody decided"):
+            answered(option, person)
+    for person in ("asker", "maker"):
+        with pytest.raises(AirflowFailException, match="another person has to decide"):
+            answered("Approve", person)
+    assert registry.model("m1").status == "DEVELOPMENT"
+    assert answered("Approve", "checker")["status"] == "CHALLENGER"
+    with pytest.raises(AirflowFailException, match="APPROVED already"):
+        answered("Reject", "checker")
+    registry.close()

@@ -88,11 +88,11 @@ def test_every_way_down_restores_what_the_way_up_changed(other: str) -> None:
             return connection.execute(query).fetchall()
 
     shapes = {}
-    for revision in ("0001", "0002", "0003", "0004", "0005", "0006", "head"):
+    for revision in ("0001", "0002", "0003", "0004", "0005", "0006", "0008", "head"):
         to(other, revision)
         shapes[revision] = ask(SHAPE)
     ask(HELD)
-    for revision in ("0006", "0005", "0004", "0003", "0002", "0001"):
+    for revision in ("0008", "0006", "0005", "0004", "0003", "0002", "0001"):
         to(other, revision, "downgrade")
         assert ask(SHAPE) == shapes[revision], revision
     kept = ask("SELECT kafka_offset, reason, gate_result_id FROM quarantine ORDER BY 1")

@@ -59,7 +59,7 @@ def test_a_webhook_shared_with_compliance_is_refused(written: dict[str, Any]) ->
 
 def test_a_missing_role_is_refused(written: dict[str, Any]) -> None:
     del written["CP"]
-    with pytest.raises(UsageError, match="it has to name RM, RO, CO, CP, OPS"):
+    with pytest.raises(UsageError, match="it has to name RM, RO, CO, CP, MO, OPS"):
         parse_owners(written)
 
 
@@ -71,5 +71,5 @@ def test_a_misspelt_field_is_refused(written: dict[str, Any]) -> None:
 
 def test_channels_are_named_by_role(written: dict[str, Any]) -> None:
     names = channel_names(parse_owners(written))
-    assert len(names) == len(set(names)) == 10
+    assert len(names) == len(set(names)) == 12
     assert {name.partition(":")[0] for name in names} == set(ROLES)

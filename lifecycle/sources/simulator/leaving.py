@@ -50,21 +50,21 @@ def _leave(client: Individual, day: dt.date) -> None:
     random = client.diary.random
     client.stop()
     if client.savings:
-        _send(client.savings, day, 1_000)
+        send(client.savings, day, 1_000)
     if client.loan is None and random.random() < 0.3:
         client.cancel_rent(day)
         client.account.close(day)
         if client.savings:
             client.savings.close(day)
         return
-    _send(client.account, day, random.randrange(900, 1_000))
+    send(client.account, day, random.randrange(900, 1_000))
     if client.loan is not None:
         part, whole = LOAN_PART
         amount = client.income * part // whole + 1
         client.monthly(day, 14, lambda due: _bring(client, due, amount))
 
 
-def _send(account: Account, day: dt.date, part: int) -> int:
+def send(account: Account, day: dt.date, part: int) -> int:
     """Send parts of a thousand of an account to the client's own account elsewhere."""
     amount = account.balance * part // 1_000
     if amount > 0:
@@ -126,7 +126,7 @@ def _move_a_part(client: Individual, age: int, stays: bool) -> None:
     back = client.diary.random.randrange(20, 50)
 
     def move(day: dt.date) -> None:
-        amount = _send(client.account, day, part)
+        amount = send(client.account, day, part)
         if stays and amount:
             client.at(day + dt.timedelta(days=back), lambda later: _bring(client, later, amount))
 

@@ -16,13 +16,16 @@ TERMS = (12, 24, 36)
 GRANTED_AFTER = 2
 """Days from the first day to the grant."""
 PAID_LATE_AFTER = dt.timedelta(days=10)
+STOPS_PAYING = {f"STOPS_PAYING_{first}": first for first in (6, 10, 15)}
+"""Story -> the first instalment of many that is not paid."""
 MISSED: dict[str, tuple[int, ...]] = {
     "MISSED_ONCE": (2,),
     "MISSED_TWICE": (2, 3),
     "MISSED_OVER_90_DAYS": tuple(range(1, TERMS[-1] + 1)),
+    **{name: tuple(range(first, TERMS[-1] + 1)) for name, first in STOPS_PAYING.items()},
 }
-"""Story -> instalments that are not paid when due. The first two stories pay late; the last pays
-nothing, so that it is more than 90 days past due within five months."""
+"""Story -> instalments that are not paid when due. The first two stories pay late; the others pay nothing
+from one instalment on, so that they are more than 90 days past due within four months."""
 _PAID_LATE = {"MISSED_ONCE", "MISSED_TWICE"}
 
 

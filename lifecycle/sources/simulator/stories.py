@@ -158,6 +158,19 @@ def _leaving(name: str, places: range, offset: int) -> dict[int, Story]:
     }
 
 
+LENDING: dict[int, Story] = {
+    **{
+        place: Story(f"STOPS_PAYING_{n}", joins_within=700)
+        for n in (6, 10, 15)
+        for place in range(n, n + 4)
+    },
+    **{place: Story("MISSED_ONCE", joins_within=700) for place in range(20, 26)},
+    **{place: Story("MISSED_TWICE", joins_within=700) for place in range(26, 30)},
+    **{place: Story("STEADY", joins_within=700) for place in range(30, 45)},
+}
+"""Client number modulo 50 -> story, of a bank that lends over years: a part stops paying early or late, a
+part pays late now and then."""
+
 LEAVING: dict[int, Story] = {
     **_leaving("LEAVES_ANNOUNCED", range(1, 9), 190),
     **_leaving("LEAVES_SUDDENLY", range(9, 12), 200),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lifecycle.sources.simulator import incidents, journeys, leaving
+from lifecycle.sources.simulator import incidents, journeys, leaving, lending
 from lifecycle.sources.simulator.individuals import Individual
 from lifecycle.sources.simulator.investments import invest_above_tolerance
-from lifecycle.sources.simulator.loans import MISSED
+from lifecycle.sources.simulator.loans import MISSED, STOPS_PAYING
 
 _ON_ACCOUNT = {
     "OVERDRAFT",
@@ -56,6 +56,7 @@ _TELL: dict[str, incidents.Tell] = {
     "WAVERS": leaving.wavers,
     "LEAVES_ANNOUNCED": leaving.leaves_announced,
     "LEAVES_SUDDENLY": leaving.leaves_suddenly,
+    **dict.fromkeys(STOPS_PAYING, lending.stops_paying),
 }
 """Story -> how it is told; what is declared falsely, and a loan, need nothing more."""
 

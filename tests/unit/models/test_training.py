@@ -203,7 +203,18 @@ def test_rows_of_one_id_are_in_one_fold(loans: pa.Table, figures: Figures) -> No
     several = sample(loans.set_column(0, "id", ids), "bad", "id", "month")
     assert any("have an id that came before" in note for note in several.notes)
     for seen, held in fitting.folds(several, figures.fit):
-        assert set(several.ids[seen]).isdisjoint(several.ids[held])
+        assert set(several.groups[seen]).isdisjoint(several.groups[held])
+
+
+def test_rows_of_one_group_are_in_one_fold_and_the_group_predicts_nothing(
+    loans: pa.Table, figures: Figures
+) -> None:
+    groups = pa.array([f"C{n // 3}" for n in range(loans.num_rows)])
+    several = sample(loans.append_column("client", groups), "bad", "id", "month", "client")
+    assert several.notes == sample(loans, "bad", "id", "month").notes
+    assert "client" not in several.columns
+    for seen, held in fitting.folds(several, figures.fit):
+        assert set(several.groups[seen]).isdisjoint(several.groups[held])
 
 
 REFUSED = [
@@ -211,7 +222,7 @@ REFUSED = [
     (Task("bad", date="month", test_from=dt.date(2030, 1, 1)), "no split at 2030-01-01"),
     (Task("bad", date="month", test_from=dt.date(2024, 1, 1)), "no split at 2024-01-01"),
     (Task("bad", prior=1.0), "A bad rate of 1.0 cannot be"),
-    (Task("bad", id="bad"), "three different columns"),
+    (Task("bad", id="bad"), "must be different columns"),
     (Task("bad", date="load"), "Column load"),
 ]
 
