@@ -54,10 +54,14 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    sample: Sample, figures: Figures, prior: float | None = None, note: Note = silent
+    sample: Sample,
+    figures: Figures,
+    prior: float | None = None,
+    note: Note = silent,
+    share: float = 1.0,
 ) -> Fitted:
-    """Fit a scorecard to a sample. With `prior`, PDs are those of a population with that bad rate.
-    Raises UsageError when there are too few bads, or nothing predicts them."""
+    """Fit a scorecard to a sample. With `prior`, PDs are those of a population with that bad rate; with
+    `share`, of a time within which so many of the bads become bad. Raises UsageError when there are too few bads, or nothing predicts them."""
     check_enough(sample, figures.fit)
     penalty, unseen = _cross_validated(sample, figures, note)
     note("fitting the scorecard")
@@ -70,7 +74,7 @@ def fit(
         )
     weights = {name: bins[name].weights(sample.columns[name]) for name in strong}
     line = fit_line(weights, sample.bad, penalty)
-    calibration = calibrated(unseen, sample.bad, prior)
+    calibration = calibrated(unseen, sample.bad, prior, share)
     return Fitted(_card(line, bins, figures, calibration), unseen, bins)
 
 
@@ -149,7 +153,7 @@ def _log_loss(log_odds: Floats, bad: npt.NDArray[np.int8]) -> float:
 
 
 def calibrated(
-    unseen: Floats, bad: npt.NDArray[np.int8], prior: float | None = None
+    unseen: Floats, bad: npt.NDArray[np.int8], prior: float | None = None, share: float = 1.0
 ) -> Calibration:
     """Platt's line through predictions of rows that were not fitted. Raises UsageError when a higher
     prediction does not mean more bads."""
@@ -160,7 +164,7 @@ def calibrated(
             "more bads. More rows or other columns are needed."
         )
     shift = 0.0 if prior is None else prior_shift(prior, float(bad.mean()))
-    return Calibration(intercept, float(slope[0]), round(shift, DIGITS))
+    return Calibration(intercept, float(slope[0]), round(shift, DIGITS), round(share, DIGITS))
 
 
 def _card(

@@ -95,6 +95,8 @@ def read(path: Path, text: Sequence[str | None] = ()) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         problem = str(error).splitlines()[0].rstrip(".")
         raise UsageError(f"{path} cannot be read as {path.suffix}: {problem}.") from error
+    if len(names) == 1 and ";" in names[0]:
+        raise UsageError(f"{path} is separated by semicolons: save it with commas.")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"{path} has several columns named {', '.join(twice)}: rename them.")
     if not table.num_rows:

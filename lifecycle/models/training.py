@@ -40,6 +40,8 @@ class Task:
     prior: float | None = None
     """The bad rate of the population that PDs are for; None for that of the table."""
     challenger: bool = False
+    share: float = 1.0
+    """Of the bads, how many became bad within the time that the scorecard's PDs are for."""
 
 
 class Trained(NamedTuple):
@@ -63,7 +65,7 @@ def train(table: pa.Table, task: Task, figures: Figures, note: Note = silent) ->
     the task cannot be used."""
     _check(task)
     development, test = _parts(sample(table, task.target, task.id, task.date), task)
-    fitted = fitting.fit(development, figures, task.prior, note)
+    fitted = fitting.fit(development, figures, task.prior, note, task.share)
     card = fitted.scorecard
     parts = {"development": development} | ({"test": test} if test else {})
     champion = _by_card(card, fitted.unseen, table, test)
@@ -72,6 +74,7 @@ def train(table: pa.Table, task: Task, figures: Figures, note: Note = silent) ->
     judged = _judged(champion, parts, figures)
     notes = (
         *development.notes,
+        *_moved(development, task),
         *_rare(fitted.bins),
         *_leaks(development, fitted.bins, figures.leakage),
     )
@@ -193,6 +196,16 @@ def _too_good(judged: Mapping[str, Any], leakage: Leakage) -> Iterator[str]:
 def _one_outcome(judged: Mapping[str, Any]) -> Iterator[str]:
     if "test" in judged and judged["test"] is None:
         yield "The test rows have one outcome only: there are no metrics of them."
+
+
+def _moved(part: Sample, task: Task) -> Iterator[str]:
+    own = part.bads / len(part)
+    rate = (own if task.prior is None else task.prior) * task.share
+    if rate != own:
+        yield (
+            f"PDs are those of a bad rate of {rate:.2%}, and {own:.2%} of these rows are bad: calibration "
+            "in the large says so."
+        )
 
 
 def _rare(bins: Mapping[str, Binned]) -> Iterator[str]:

@@ -125,6 +125,7 @@ def test_a_csv_file_is_typed_by_all_of_its_rows(tmp_path: Path) -> None:
 
 FILES = [
     ("a.csv", b"", "is empty"),
+    ("a.csv", b"x;bad\n1;0\n", "separated by semicolons"),
     ("a.csv", b"x,bad\n", "has no rows"),
     ("a.csv", b"x,bad\n1\n", "cannot be read as .csv"),
     ("a.csv", b"x,x\n1,2\n", "several columns named x"),
