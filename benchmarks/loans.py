@@ -74,14 +74,14 @@ class Judgement(NamedTuple):
 
 
 class Year(NamedTuple):
-    """Grants of a year: what is told of them, and what the card of this package says."""
+    """Grants of a year or more: what is told of them, and what the card of this package says."""
 
-    year: int
+    granted: str
     loans: int
     bads: int | None
     mean_pd: float
     psi: float
-    """Of the score, against the folds of 1993-96."""
+    """Of the score, against all grants of 1993-96."""
 
 
 class Measurement(NamedTuple):
@@ -211,15 +211,17 @@ def _rate_12m(loans: Sequence[GrantedLoan]) -> float:
 def _years(
     loans: Sequence[GrantedLoan], scored: Sequence[Mapping[str, Any]], shipped: Stored[Scorecard]
 ) -> Iterator[Year]:
-    for year in sorted({loan.granted.year for loan in loans}):
-        own = [n for n, loan in enumerate(loans) if loan.granted.year == year]
-        told = [loans[n].bad for n in own if loans[n].granted < TRAINED_BEFORE]
+    first, end = loans[0].granted.year, TRAINED_BEFORE.year
+    last = loans[-1].granted.year
+    for low, high in (*((year, year) for year in range(first, last + 1)), (end, last)):
+        own = [n for n, loan in enumerate(loans) if low <= loan.granted.year <= high]
+        told = [bool(loans[n].bad) for n in own if loans[n].granted < TRAINED_BEFORE]
         scores = np.array([scored[n]["score"] for n in own], dtype=float)
         spread = shipped.development
         yield Year(
-            year,
+            str(low) if low == high else f"{low} to {high}",
             len(own),
-            sum(map(bool, told)) if told else None,
+            sum(told) if told else None,
             float(np.mean([scored[n]["pd"] for n in own])),
             metrics.psi(spread.shares, spread.spread(scores)),
         )

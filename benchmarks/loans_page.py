@@ -31,13 +31,36 @@ TRUE = ("", "mean PD", "bad rate", "Brier", "slope", "in the large (log-odds)")
 TWELVE = (
     "",
     "mean 12-month PD",
-    "defaults within 12 months: seen",
-    "of bads with a date",
+    "bads seen in trouble within 12 months",
+    "bads seen in trouble at all",
     "12-month rate, estimated",
     "mean PD / rate",
 )
-YEARS = ("granted", "loans", "bad in the end", "mean 12-month PD", "PSI of the score")
+YEARS = (
+    "granted",
+    "loans",
+    "bad in the end",
+    "mean 12-month PD",
+    "PSI of the score",
+    "PSI by chance alone",
+)
 DRIFT = ("characteristic", "PSI")
+GATES = ("gate", "asked for", "found", "light", "remark")
+LOOKS_AT = (
+    ("overdrawn_12m", "1 when an account was below zero within a year, else 0", "一年内是否透支"),
+    ("min_balance_180d", "the lowest balance of half a year, in Czech crowns", "半年最低余额"),
+    (
+        "balance_cv_180d",
+        "how much balances of half a year vary: standard deviation over mean",
+        "半年余额变异系数",
+    ),
+    (
+        "instalment_to_balance",
+        "the monthly instalment asked for, over the mean balance of half a year",
+        "月还款额与平均余额之比",
+    ),
+    ("second_person", "1 when another person may use the account, else 0", "账户是否有第二人"),
+)
 
 
 def markdown(found: Measurement) -> str:
@@ -50,7 +73,7 @@ def markdown(found: Measurement) -> str:
         "--report docs/berka-validation.html`. In brackets: 95 % of 500 resamples of the loans.\n",
         table(RANKS, ranks(found)),
         table(TRUE, truths(found)),
-        "PDs of twelve months, each shifted by what was known of the loans it was fitted on:\n",
+        "PDs of twelve months, each by the share that was known of the loans it was fitted on:\n",
         table(TWELVE, twelve(found)),
         "The card of the package on every year; of the last two no outcome is known here:\n",
         table(YEARS, years(found)),
@@ -78,7 +101,40 @@ def _reach(found: Sequence[Measured], name: str) -> str:
     """The mean over repeats of a value, and of both ends of its interval."""
     middle = np.mean([one.values[name] for one in found])
     low, high = np.mean([one.intervals[name] for one in found], axis=0)
-    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
+    return f"{middle:.3f} ({low:.3f} – {high:.3f})"
+
+
+def gates(found: Measurement) -> Iterator[tuple[str, ...]]:
+    """What the specification asks for beside what was found."""
+    test, cv = found.test, [one.card for one in found.folds]
+    for name, least in (("auc", 0.85), ("ks", 0.55)):
+        value = test.card.values[name] or 0.0
+        light = "green" if value >= least else "red"
+        said = f"{name.upper()} out of time"
+        yield said, f"{least} or more", _reach([test.card], name), light, "grants of 1996"
+    yield (
+        "AUC of five folds",
+        "0.9 or more",
+        _reach(cv, "auc"),
+        "amber",
+        "set for 1997-98 with complete histories; here most histories are 44 %",
+    )
+    near = abs(test.year.ratio - 1) <= 0.3
+    yield (
+        "mean 12-month PD / 12-month rate",
+        "0.7 to 1.3",
+        _twelve(test.year)[-1],
+        "amber" if near else "red",
+        "grants of 1996",
+    )
+    weak, explained = found.explained
+    yield (
+        "reasons for bands D and E",
+        "all",
+        f"{explained} of {weak}",
+        "green" if explained == weak else "red",
+        "all 682 loans",
+    )
 
 
 def truths(found: Measurement) -> Iterator[tuple[Any, ...]]:
@@ -103,16 +159,19 @@ def _twelve(own: TwelveMonths) -> tuple[Any, ...]:
         f"{own.mean_pd:.3f}",
         own.seen,
         own.dated,
-        f"{own.rate:.3f} ({own.rate_interval[0]:.3f} to {own.rate_interval[1]:.3f})",
-        f"{own.ratio:.2f} ({own.ratio_interval[0]:.2f} to {own.ratio_interval[1]:.2f})",
+        f"{own.rate:.3f} ({own.rate_interval[0]:.3f} – {own.rate_interval[1]:.3f})",
+        f"{own.ratio:.2f} ({own.ratio_interval[0]:.2f} – {own.ratio_interval[1]:.2f})",
     )
 
 
 def years(found: Measurement) -> Iterator[tuple[Any, ...]]:
     """Stability over the years of the grants."""
+    many, bins = found.shipped.training.rows, len(found.shipped.development.shares)
     for year in found.years:
         bads = "not told" if year.bads is None else year.bads
-        yield str(year.year), year.loans, bads, f"{year.mean_pd:.3f}", f"{year.psi:.3f}"
+        chance = (bins - 1) * (1 / year.loans + 1 / many)
+        shown = (f"{value:.3f}" for value in (year.mean_pd, year.psi, chance))
+        yield year.granted, year.loans, bads, *shown
 
 
 def drift(found: Measurement) -> Iterator[tuple[Any, ...]]:
@@ -161,7 +220,7 @@ def _told(found: Measurement, figures: Figures) -> Told:
             ),
             (
                 "figures above and pictures below",
-                "of these loans, each scored by the card of four fifths of the others (its own folds)",
+                "of these loans, each scored by a card of the other four fifths; the first of the five times",
             ),
             ("known before", "facts from before the day of the grant only, under both clocks"),
             ("columns that could be used", ", ".join(training.columns)),
@@ -175,12 +234,30 @@ def _told(found: Measurement, figures: Figures) -> Told:
             "entry, and still not in all.",
             "Loans of 1997 and 1998 have complete histories, and outcomes that nobody here has seen.",
             "The PD of the product is that of twelve months. The figures and pictures of this report are "
-            "those of the outcome in the end, except where they say otherwise: it has twice the bads, and "
-            "the shift between both changes no rank.",
+            "those of the outcome in the end, except where they say otherwise: twice as many loans are bad by "
+            "it, and the step from one to the other changes no rank.",
         ),
         row=row,
         row_said=said,
         sections=(
+            Section(
+                "What the card looks at 评分依据",
+                (
+                    "All of it as it stood on the eve of the grant. What an entry found on the account is "
+                    "what the one before it left, so that a missing entry hides less.",
+                ),
+                ("characteristic", "what it is", "特征"),
+                LOOKS_AT,
+            ),
+            Section(
+                "Against the gates of the specification 与验收标准对比",
+                (
+                    "A gate is a minimum that was set before. Green: met; amber: met by the middle of a wide "
+                    "interval, or not comparable.",
+                ),
+                GATES,
+                list(gates(found)),
+            ),
             Section(
                 "Out of time, and beside single signs 跨期检验",
                 (
@@ -193,10 +270,11 @@ def _told(found: Measurement, figures: Figures) -> Told:
             Section(
                 "From the outcome in the end to twelve months 十二个月违约率",
                 (
-                    "A bad loan was in default within twelve months when its account was seen below zero, "
-                    "or charged with penalty interest, within 365 days of the grant. No good loan was ever "
-                    "seen below zero. Of some bad loans no such entry is in the sample; they are "
-                    "taken to be like the others. The PD is shifted to that rate.",
+                    "A loan that ended badly is taken to have defaulted when its account was first seen below "
+                    "zero, or charged with penalty interest, after the grant. No good loan was ever seen "
+                    "below zero. The PD of the outcome in the end times the share of bads that were in "
+                    "trouble within 365 days is the PD of twelve months. Bads whose trouble is not in the "
+                    "sample are taken to be like the others.",
                 ),
                 TWELVE,
                 list(twelve(found)),
@@ -234,9 +312,7 @@ def _example(card: Scorecard) -> tuple[Any, str]:
 def _inside(c: Characteristic) -> float:
     """A value in the bin that holds most bads: its lower end, or just below its upper one."""
     place = max(range(len(c.bins)), key=lambda n: c.bins[n].bads)
-    if place:
-        below = c.bins[place - 1].below
-        assert below is not None
-        return below
-    upper = c.bins[0].below
-    return 0.0 if upper is None else upper - abs(upper) / 10 - 0.1
+    edge = c.bins[max(place - 1, 0)].below or 0.0
+    if place or 0 < edge <= 1:
+        return edge if place else 0.0
+    return edge - abs(edge) / 10

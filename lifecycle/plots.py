@@ -161,7 +161,10 @@ def ks_plot(scores: Floats, goods: Floats, bads: Floats) -> bytes:
     far = int(abs(bads - goods).argmax())
     axes.vlines(scores[far], goods[far], bads[far], color="0.3", linestyle="dashed")
     axes.annotate(
-        f"{abs(bads[far] - goods[far]):.3f} at {scores[far]:.0f}", (scores[far], bads[far])
+        f"{abs(bads[far] - goods[far]):.3f} at {scores[far]:.0f}",
+        (scores[far], (goods[far] + bads[far]) / 2),
+        xytext=(6, 0),
+        textcoords="offset points",
     )
     axes.legend()
     return _png(figure)
@@ -218,7 +221,10 @@ def time_plot(
     below.plot(starts, auc, marker="o", color="0.3")
     below.set_ylabel("AUC")
     if len(starts) < 13:
-        below.set_xticks(list(starts), [f"{start:%Y-%m}" for start in starts])
+        yearly = {start.month for start in starts} == {1}
+        below.set_xticks(
+            list(starts), [f"{start:{'%Y' if yearly else '%Y-%m'}}" for start in starts]
+        )
     for axes in (above, below):
         axes.grid(visible=True, alpha=0.3)
     return _png(figure)
@@ -246,7 +252,8 @@ def waterfall_plot(names: Sequence[str], points: Sequence[int], start: int, titl
     figure, axes = _axes(title, "score", "", (8, 1 + 0.3 * len(names)))
     left = start
     for place, own in enumerate(points):
-        axes.barh(place, own, left=left, color="C0" if own >= 0 else "C3")
+        bar = axes.barh(place, own, left=left, color="C0" if own >= 0 else "C3")
+        axes.bar_label(bar, [f"{own:+d}"], label_type="center", color="white", fontsize=8)
         left += own
     axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
     axes.invert_yaxis()

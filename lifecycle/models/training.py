@@ -21,7 +21,7 @@ from lifecycle.models.calibration import logit
 from lifecycle.models.challenger import Challenger
 from lifecycle.models.figures import Figures, Leakage, Scale
 from lifecycle.models.fitting import Note, silent
-from lifecycle.models.metrics import Floats
+from lifecycle.models.metrics import Distribution, Floats
 from lifecycle.models.scorecard import Scorecard
 from lifecycle.models.scoring import by_scorecard
 from lifecycle.models.table import Column, Sample, sample
@@ -69,24 +69,27 @@ def train(table: pa.Table, task: Task, figures: Figures, note: Note = silent) ->
     card = fitted.scorecard
     parts = {"development": development} | ({"test": test} if test else {})
     champion = _by_card(card, fitted.unseen, table, test)
+    # A card's scores are few: smooth ones of other folds are spread otherwise whatever comes.
+    spread = metrics.distribution(_scored(card, table, development).scores)
     facts = _training(development, task)
     note("measuring the scorecard")
-    judged = _judged(champion, parts, figures)
+    judged = _judged(champion, parts, figures, spread)
     notes = (
         *development.notes,
         *_moved(development, task),
         *_rare(fitted.bins),
         *_leaks(development, fitted.bins, figures.leakage),
     )
-    stored = _stored(card, card.version, champion, judged, facts, notes, figures.leakage)
+    stored = _stored(card, card.version, spread, judged, facts, notes, figures.leakage)
     if not task.challenger:
         return Trained(stored, None, "", None)
     made = boosting.fit(development, fitted.bins, figures, task.prior, note)
     rival = _by_trees(made, table, test, note)
     note("measuring the challenger")
-    judged = _judged(rival, parts, figures)
+    spread = metrics.distribution(rival["development"].scores)
+    judged = _judged(rival, parts, figures, spread)
     own = made.challenger
-    kept = _stored(own, own.version, rival, judged, facts, notes, figures.leakage)
+    kept = _stored(own, own.version, spread, judged, facts, notes, figures.leakage)
     return Trained(stored, kept, made.trees, _comparison(champion, rival, parts, figures))
 
 
@@ -120,10 +123,13 @@ def _by_card(
     scores = np.array([card.scale.clip(card.scale.offset - card.scale.factor * x) for x in unseen])
     found = {"development": Predicted(np.array([card.pd(int(s)) for s in scores]), scores * 1.0)}
     if test:
-        scored = by_scorecard(card, table.take(test.rows))
-        pd, points = (np.asarray(scored[name]).astype(float) for name in ("pd", "score"))
-        found["test"] = Predicted(pd, points)
+        found["test"] = _scored(card, table, test)
     return found
+
+
+def _scored(card: Scorecard, table: pa.Table, part: Sample) -> Predicted:
+    scored = by_scorecard(card, table.take(part.rows))
+    return Predicted(*(np.asarray(scored[name]).astype(float) for name in ("pd", "score")))
 
 
 def _by_trees(
@@ -144,10 +150,12 @@ def _points(pd: Floats, scale: Scale) -> Floats:
 
 
 def _judged(
-    predicted: Mapping[str, Predicted], parts: Mapping[str, Sample], figures: Figures
+    predicted: Mapping[str, Predicted],
+    parts: Mapping[str, Sample],
+    figures: Figures,
+    spread: Distribution,
 ) -> dict[str, Any]:
     """Metrics of each part; None for a test with one outcome only."""
-    spread = metrics.distribution(predicted["development"].scores)
     return {
         name: metrics.document(
             metrics.measured(
@@ -167,7 +175,7 @@ def _judged(
 def _stored(
     model: Any,
     name: str,
-    predicted: Mapping[str, Predicted],
+    spread: Distribution,
     judged: dict[str, Any],
     facts: Training,
     notes: Sequence[str],
@@ -177,7 +185,7 @@ def _stored(
         model_version=name,
         model=model,
         training=facts,
-        development=metrics.distribution(predicted["development"].scores),
+        development=spread,
         metrics=judged,
         warnings=(*notes, *_too_good(judged, leakage), *_one_outcome(judged)),
         libraries={library: version(library) for library in LIBRARIES},
