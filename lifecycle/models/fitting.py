@@ -89,10 +89,17 @@ def check_enough(sample: Sample, figures: Fit) -> None:
 
 
 def folds(sample: Sample, figures: Fit) -> list[Fold]:
-    """Parts of equal bad rate; the rows of one id are in one part."""
+    """Parts of equal bad rate; the rows of one id are in one part. Raises UsageError when too few ids
+    hold all rows of an outcome."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     if sample.ids is not None and len(set(sample.ids)) < len(sample):
+        for word, outcome in (("bad", 1), ("good", 0)):
+            if (many := len(set(sample.ids[sample.bad == outcome]))) < figures.folds:
+                raise UsageError(
+                    f"All {word} rows are of {many:,} different ids, and rows of one id stay together: "
+                    f"{figures.folds} at least are needed. Is the column with the ids the right one?"
+                )
         cut = StratifiedGroupKFold(figures.folds, shuffle=True, random_state=figures.seed)
         return list(cut.split(sample.bad, sample.bad, sample.ids))
     plain = StratifiedKFold(figures.folds, shuffle=True, random_state=figures.seed)

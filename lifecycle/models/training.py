@@ -227,8 +227,8 @@ def _leaks(part: Sample, bins: Mapping[str, Binned], leakage: Leakage) -> Iterat
         alone = _auc_alone(part.columns[name], found, part)
         if alone > leakage.auc:
             yield (
-                f"Column {name} alone has an AUC of {alone:.3f} (above {leakage.auc}): it knows the "
-                "outcome until somebody shows that it does not."
+                f"Column {name} alone has an AUC of {alone:.3f} (above {leakage.auc}) and an information "
+                f"value of {found.iv:.2f}: it knows the outcome until somebody shows that it does not."
             )
         elif found.iv > leakage.iv:
             yield (

@@ -66,6 +66,14 @@ def test_what_says_nothing_is_left_out_and_named(values: list, said: str) -> Non
     assert [note for note in found.notes if f"Column c is left out: it {said}" in note]
 
 
+@pytest.mark.parametrize(("words", "named"), [(1, True), (4, True), (5, False), (0, False)])
+def test_a_word_among_numbers_is_named(words: int, named: bool) -> None:
+    values = ["n/k"] * words + [f"{n}.5" for n in range(ROWS - words)]
+    found = sample(labelled(c=values), "bad")
+    assert found.columns["c"].kind == "category"
+    assert any("where it says 'n/k'" in note for note in found.notes) is named
+
+
 def test_infinite_values_are_kept_and_named() -> None:
     found = sample(labelled(c=[float("inf"), float("-inf"), *range(2, ROWS)]), "bad")
     assert np.isinf(found.columns["c"].values[:2]).all()

@@ -218,6 +218,16 @@ def test_rows_of_one_id_are_in_one_fold(loans: pa.Table, figures: Figures) -> No
         assert set(several.ids[seen]).isdisjoint(several.ids[held])
 
 
+@pytest.mark.parametrize(("outcome", "word"), [(1, "bad"), (0, "good")])
+def test_an_outcome_of_few_ids_is_refused(
+    outcome: int, word: str, loans: pa.Table, figures: Figures
+) -> None:
+    bad = loans["bad"].to_pylist()
+    ids = pa.array(["same" if own == outcome else f"{n}" for n, own in enumerate(bad)])
+    with pytest.raises(UsageError, match=f"All {word} rows are of 1 different ids"):
+        train(loans.set_column(0, "id", ids), Task("bad", "id", "month"), figures)
+
+
 REFUSED = [
     (Task("bad", test_from=dt.date(2024, 1, 1)), "--date"),
     (Task("bad", date="month", test_from=dt.date(2030, 1, 1)), "no split at 2030-01-01"),
