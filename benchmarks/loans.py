@@ -42,6 +42,9 @@ REPEATS = 5
 SIGNS = {"overdrawn_12m": 1, "min_balance_90d": -1}
 """Single features to beat; 1 where more of it is worse, -1 where less is."""
 
+RANKING = ("auc", "ks", "pr_auc", "capture_10")
+"""Metrics that need no PD."""
+
 
 class TwelveMonths(NamedTuple):
     """Mean PD of twelve months beside the rate of default within them."""
@@ -108,7 +111,7 @@ def measure(configured: Settings, note: Note) -> Measurement:
     return Measurement(
         shipped=shipped,
         again=train_card(rows, loans, rules, note).model_version,
-        test=_out_of_time(rows, loans, rules),
+        test=out_of_time(rows, loans, rules),
         folds=list(_folds(rows, loans, rules, note)),
         years=list(_years(loans, scored, shipped)),
         drift=_drift(rows, loans, shipped.model),
@@ -116,7 +119,7 @@ def measure(configured: Settings, note: Note) -> Measurement:
     )
 
 
-def _out_of_time(rows: pa.Table, loans: Sequence[GrantedLoan], rules: Rules) -> Judgement:
+def out_of_time(rows: pa.Table, loans: Sequence[GrantedLoan], rules: Rules) -> Judgement:
     """The card of 1993 to 1995 on the grants of 1996."""
     figures = figures_of(rules)
     early, before = _sample(rows, told_before(loans, TEST_FROM), rules)
@@ -243,3 +246,28 @@ def _psi(c: Characteristic, values: Sequence[Any]) -> float:
 def _explained(scored: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
     weak = [row for row in scored if row["band"] in "DE"]
     return len(weak), sum(bool(row["reason_1"]) for row in weak)
+
+
+def document(found: Measurement) -> dict[str, Any]:
+    """All that was measured, as plain numbers without any loan."""
+    weak, explained = found.explained
+    return {
+        "model_version": found.shipped.model_version,
+        "trained_again": found.again,
+        "out_of_time": _document(found.test),
+        "folds": [_document(one) for one in found.folds],
+        "years": [year._asdict() for year in found.years],
+        "psi": found.drift,
+        "bands_d_and_e": {"loans": weak, "with_a_reason": explained},
+    }
+
+
+def _document(one: Judgement) -> dict[str, Any]:
+    return {
+        **metrics.document(one.card),
+        "baselines": {
+            name: {metric: (sign.values[metric], sign.intervals[metric]) for metric in RANKING}
+            for name, sign in one.signs.items()
+        },
+        "twelve_months": one.year._asdict(),
+    }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evaluation_page import table
-from benchmarks.loans import Judgement, Measurement, TwelveMonths
+from benchmarks.loans import RANKING, Judgement, Measurement, TwelveMonths
 from lifecycle.models import report
 from lifecycle.models.evaluation import Judged
 from lifecycle.models.figures import Figures
@@ -19,7 +19,6 @@ from lifecycle.models.scorecard import Characteristic, Scorecard
 
 PART = "loans"
 """The name of the markers on the page."""
-RANKING = ("auc", "ks", "pr_auc", "capture_10")
 CALIBRATION = ("brier", "calibration_slope", "calibration_in_the_large")
 SIGNS = {
     "overdrawn_12m": "baseline: overdrawn within a year before",

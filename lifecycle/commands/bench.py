@@ -330,10 +330,11 @@ def loans(
     report: Annotated[
         Path | None, typer.Option(help="Write the validation report, one HTML file.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """How good the card of `lifecycle score berka-loans` is, on the real loans whose outcome is told."""
     from benchmarks import evaluation_page, loans_page
-    from benchmarks.loans import measure
+    from benchmarks.loans import document, measure
     from lifecycle.alerts.rules import load_rules
     from lifecycle.models.figures import figures_of
 
@@ -347,6 +348,8 @@ def loans(
         loans_page.write_report(report, found, figures)
     if write:
         evaluation_page.write(write, told, loans_page.PART)
+    if as_json:
+        return print_json(document(found))
     out.print(told, highlight=False, markup=False)
 
 

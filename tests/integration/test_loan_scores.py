@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from benchmarks.evaluation_page import markers
+from benchmarks.loans import out_of_time
+from benchmarks.loans_page import PART
 from lifecycle import app
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.cli import application
+from lifecycle.errors import UsageError
 from lifecycle.events import decoded
-from lifecycle.loan_scores import CARD, TRAINED_BEFORE, feature_rows, loan_scores, train_card
+from lifecycle.loan_scores import (
+    CARD,
+    TRAINED_BEFORE,
+    feature_rows,
+    labelled,
+    loan_scores,
+    told_before,
+    train_card,
+)
 from lifecycle.models import artefact
-from lifecycle.models.fitting import silent
+from lifecycle.models.figures import figures_of
+from lifecycle.models.fitting import fit, silent
+from lifecycle.models.table import sample
 from lifecycle.settings import ROOT
 from lifecycle.sources.berka_loans import HISTORIES, BerkaLoans
 from tests.lakes import ZONE
@@ -86,3 +104,46 @@ def test_blank_statuses_change_no_fact(tmp_path: Path) -> None:
     assert [loan[:3] for loan in source.granted()] == [loan[:3] for loan in told.granted()]
     for ours, theirs in zip(source.events(None, None), told.events(None, None), strict=True):
         assert ours == theirs
+
+
+def test_the_card_of_the_years_before_holds_on_the_grants_of_1996(
+    known: Any, rule_set: RuleSet
+) -> None:
+    loans, rows, _ = known
+    found = out_of_time(rows, loans, rule_set.parameters)
+    assert (found.card.n, found.card.n_bad) == (117, 16)
+    own = found.card.values["auc"] or 0
+    # Above the second it would know the outcome.
+    assert 0.85 <= own <= 0.97
+    assert (found.card.values["ks"] or 0) >= 0.55
+    assert all(own > (sign.values["auc"] or 1) for sign in found.signs.values())
+    assert 0.7 <= found.year.ratio <= 1.3
+
+
+def test_outcomes_of_other_loans_teach_nothing(known: Any, rule_set: RuleSet) -> None:
+    loans, rows, _ = known
+    told = told_before(loans)
+    other = np.random.default_rng(1).permutation(len(told))
+    mixed = [loan._replace(bad=told[n].bad) for loan, n in zip(told, other, strict=True)]
+    table = labelled(rows, mixed, rule_set.parameters)
+    with pytest.raises(UsageError, match="say nothing about rows"):
+        fit(sample(table, "bad", "subject_id"), figures_of(rule_set.parameters))
+
+
+def test_the_bench_writes_its_page_and_a_report(tmp_path: Path) -> None:
+    page, report = tmp_path / "page.md", tmp_path / "report.html"
+    begin, end = markers(PART)
+    page.write_text(f"before\n{begin}\nwhat stood here\n{end}\nafter\n", "utf-8")
+    arguments = ["bench", "loans", "--write", str(page), "--report", str(report), "--json"]
+    answer = CliRunner().invoke(application, arguments)
+    assert answer.exit_code == 0, answer.output
+    told = json.loads(answer.stdout)
+    assert told["model_version"] == told["trained_again"]
+    assert told["bands_d_and_e"]["loans"] == told["bands_d_and_e"]["with_a_reason"] > 0
+    text, html = page.read_text("utf-8"), report.read_text("utf-8")
+    card = artefact.champion(CARD).model_version
+    assert f"Fitted anew it is `{card}`" in text
+    assert "what stood here" not in text
+    names = ("roc", "ks", "capture", "spread", "calibration", "time", "woe", "waterfall")
+    assert all(f'<img alt="{name}" src="data:image/png;base64,' in html for name in names)
+    assert len(html) < 1_500_000
