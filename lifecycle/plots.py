@@ -257,6 +257,9 @@ def waterfall_plot(names: Sequence[str], points: Sequence[int], start: int, titl
         left += own
     axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
     axes.invert_yaxis()
+    axes.set_axisbelow(True)
+    # A bar's end would be the edge of the picture.
+    axes.use_sticky_edges = False
     axes.axvline(start, color="0.6", linewidth=0.8)
     axes.axvline(left, color="0.3", linestyle="dashed")
     return _png(figure)
