@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lifecycle.quarantine import Action, Answer, Request
     from lifecycle.refresh import Refreshed
     from lifecycle.scoring import Models
+    from lifecycle.sources.berka_loans import GrantedLoan
     from lifecycle.sources.simulator import SimulatorSource, Story
 
 
@@ -345,11 +346,13 @@ def _berka_folder() -> Path:
     return Path(os.environ.get("BERKA_DIR") or ROOT.parent / "shared" / "data" / "berka")
 
 
-def berka_loan_scores(settings: Settings, note: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Scores of the 682 real loans as of their grants; see `lifecycle.loan_scores`."""
+def berka_loans(
+    settings: Settings, note: Callable[[str], None]
+) -> tuple[pa.Table, list[GrantedLoan]]:
+    """Features of the 682 real loans as of their grants, and the loans in the order of these."""
     from lifecycle.alerts.rules import load_rules
     from lifecycle.events import decoded
-    from lifecycle.loan_scores import feature_rows, loan_scores
+    from lifecycle.loan_scores import feature_rows
     from lifecycle.sources.berka_loans import BerkaLoans
 
     source = BerkaLoans(_berka_folder(), settings.timezone)
@@ -357,9 +360,8 @@ def berka_loan_scores(settings: Settings, note: Callable[[str], None]) -> list[d
     note("reading the histories of the loans")
     with _engine_over(enumerate(map(decoded, source.events(None, None)), start=1)) as engine:
         note("deriving the features of each loan as of its grant")
-        rows = feature_rows(engine, source.granted(), settings.timezone, figures)
-    note("fitting the scorecard")
-    return list(loan_scores(rows, source.granted(), figures))
+        loans = source.granted()
+        return feature_rows(engine, loans, settings.timezone, figures), loans
 
 
 @contextmanager

@@ -161,7 +161,10 @@ def ks_plot(scores: Floats, goods: Floats, bads: Floats) -> bytes:
     far = int(abs(bads - goods).argmax())
     axes.vlines(scores[far], goods[far], bads[far], color="0.3", linestyle="dashed")
     axes.annotate(
-        f"{abs(bads[far] - goods[far]):.3f} at {scores[far]:.0f}", (scores[far], bads[far])
+        f"{abs(bads[far] - goods[far]):.3f} at {scores[far]:.0f}",
+        (scores[far], (goods[far] + bads[far]) / 2),
+        xytext=(6, 0),
+        textcoords="offset points",
     )
     axes.legend()
     return _png(figure)
@@ -177,10 +180,11 @@ def calibration_plot(pd: Floats, rate: Floats, low: Floats, high: Floats) -> byt
 
 
 def spread_plot(good: Floats, bad: Floats) -> bytes:
-    """Scores of goods and of bads."""
-    figure, axes = _axes("Scores", "score", "density")
+    """Scores of goods and of bads, in the same steps."""
+    figure, axes = _axes("Scores", "score", "share of its own")
+    steps = np.histogram_bin_edges(np.concatenate([good, bad]), bins=25)
     for own, label in ((good, "good"), (bad, "bad")):
-        axes.hist(own, bins=40, density=True, alpha=0.5, label=label)
+        axes.hist(own, steps, weights=np.full(len(own), 1 / len(own)), alpha=0.5, label=label)
     axes.legend()
     return _png(figure)
 
@@ -201,16 +205,26 @@ def capture_plot(rows: Floats, bads: Floats) -> bytes:
     return _png(figure)
 
 
-def time_plot(months: Sequence[dt.date], pd: Floats, rate: Floats, auc: Floats) -> bytes:
-    """Mean PD, bad rate and AUC month by month; NaN where a month has one outcome only."""
+def time_plot(
+    starts: Sequence[dt.date], pd: Floats, rate: Floats, low: Floats, high: Floats, auc: Floats
+) -> bytes:
+    """Mean PD, bad rate with its interval, and AUC of periods; NaN where one has one outcome only."""
     figure, (above, below) = plt.subplots(
         2, 1, figsize=(9, 5), sharex=True, layout="constrained", height_ratios=(3, 2)
     )
-    above.plot(months, pd, marker="o", label="mean PD")
-    above.plot(months, rate, marker="o", label="bad rate")
+    above.plot(starts, pd, marker="o", label="mean PD")
+    above.errorbar(
+        starts, rate, yerr=(rate - low, high - rate), marker="o", capsize=3, label="bad rate"
+    )
+    above.set_ylim(bottom=0)
     above.legend()
-    below.plot(months, auc, marker="o", color="0.3")
+    below.plot(starts, auc, marker="o", color="0.3")
     below.set_ylabel("AUC")
+    if len(starts) < 13:
+        yearly = {start.month for start in starts} == {1}
+        below.set_xticks(
+            list(starts), [f"{start:{'%Y' if yearly else '%Y-%m'}}" for start in starts]
+        )
     for axes in (above, below):
         axes.grid(visible=True, alpha=0.3)
     return _png(figure)
@@ -238,10 +252,14 @@ def waterfall_plot(names: Sequence[str], points: Sequence[int], start: int, titl
     figure, axes = _axes(title, "score", "", (8, 1 + 0.3 * len(names)))
     left = start
     for place, own in enumerate(points):
-        axes.barh(place, own, left=left, color="C0" if own >= 0 else "C3")
+        bar = axes.barh(place, own, left=left, color="C0" if own >= 0 else "C3")
+        axes.bar_label(bar, [f"{own:+d}"], label_type="center", color="white", fontsize=8)
         left += own
     axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
     axes.invert_yaxis()
+    axes.set_axisbelow(True)
+    # A bar's end would be the edge of the picture.
+    axes.use_sticky_edges = False
     axes.axvline(start, color="0.6", linewidth=0.8)
     axes.axvline(left, color="0.3", linestyle="dashed")
     return _png(figure)

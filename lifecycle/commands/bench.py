@@ -322,6 +322,37 @@ def models(
     _report({"machine": result["machine"]}, as_json)
 
 
+@group.command()
+def loans(
+    write: Annotated[
+        Path | None, typer.Option(help="Write the tables between the markers of this page.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the validation report, one HTML file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How good the card of `lifecycle score berka-loans` is, on the real loans whose outcome is told."""
+    from benchmarks import evaluation_page, loans_page
+    from benchmarks.loans import document, measure
+    from lifecycle.alerts.rules import load_rules
+    from lifecycle.models.figures import figures_of
+
+    if write:
+        evaluation_page.check(write, loans_page.PART)
+    configured = settings.load()
+    found = measure(configured, err.print)
+    told = loans_page.markdown(found)
+    if report:
+        figures = figures_of(load_rules(configured.rules).parameters)
+        loans_page.write_report(report, found, figures)
+    if write:
+        evaluation_page.write(write, told, loans_page.PART)
+    if as_json:
+        return print_json(document(found))
+    out.print(told, highlight=False, markup=False)
+
+
 def _report(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return print_json(result)

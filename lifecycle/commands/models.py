@@ -30,16 +30,22 @@ def register(application: typer.Typer) -> None:
     application.command()(evaluate)
 
 
-Table = Annotated[Path, typer.Argument(help="A Parquet or CSV file; the ending says which.")]
 Id = Annotated[
     str | None, typer.Option("--id", help="The column with each row's id; else the row number.")
 ]
 
 
 def train(
-    table: Table,
-    target: Annotated[str, typer.Option(help="The column with the outcome: 1 bad, 0 good.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="A Parquet or CSV file; or berka-loans: the real loans of 1993 to 1996."
+        ),
+    ],
     out_dir: Annotated[Path, typer.Option("--out", help="The folder to write the model to.")],
+    target: Annotated[
+        str | None, typer.Option(help="The column with the outcome: 1 bad, 0 good.")
+    ] = None,
     id: Id = None,
     date: Annotated[
         str | None, typer.Option(help="The column with each row's date; it predicts nothing.")
@@ -69,6 +75,10 @@ def train(
     from lifecycle.models import artefact, training
     from lifecycle.models.table import read
 
+    if str(table) == LOANS:
+        return _train_loans(out_dir, as_json)
+    if target is None:
+        raise UsageError("Say which column is the outcome: --target with its name.")
     artefact.make(out_dir)
     task = training.Task(target, id, date, day(test_from), prior, challenger, group)
     with progress("reading the table") as note:
@@ -76,16 +86,36 @@ def train(
     artefact.save_champion(out_dir, trained.champion)
     if trained.challenger:
         artefact.save_challenger(out_dir, trained.challenger, trained.trees)
+    _tell(trained, out_dir, as_json)
+
+
+def _train_loans(folder: Path, as_json: bool) -> None:
+    """The card of the real loans, fitted anew."""
+    from lifecycle import app
+    from lifecycle.loan_scores import train_card
+    from lifecycle.models import artefact
+    from lifecycle.models.training import Trained
+
+    artefact.make(folder)
+    configured = settings.load()
+    with progress("reading the loans") as note:
+        rows, loans = app.berka_loans(configured, note)
+        card = train_card(rows, loans, load_rules(configured.rules).parameters, note)
+    artefact.save_champion(folder, card)
+    _tell(Trained(card, None, "", None), folder, as_json)
+
+
+def _tell(trained: Any, folder: Path, as_json: bool) -> None:
     if as_json:
-        return print_json(_trained(trained, out_dir))
-    _print_trained(trained, out_dir)
+        return print_json(_trained(trained, folder))
+    _print_trained(trained, folder)
 
 
 def score(
     table: Annotated[
         Path,
         typer.Argument(
-            help="A Parquet or CSV file; or berka-loans: the real loans, by a scorecard fitted anew."
+            help="A Parquet or CSV file; or berka-loans: the real loans, by the card of this package."
         ),
     ],
     to: Annotated[Path, typer.Option("--out", help="The CSV file to write.")],
@@ -104,7 +134,7 @@ def score(
 ) -> None:
     """Score a table: id, PD, score, band and up to four reasons of each row, into a CSV file."""
     if str(table) == LOANS:
-        return _score_loans(to, as_json)
+        return _score_loans(to, model, as_json)
     if model is None:
         raise UsageError("Say which model scores the table: --model with the folder of one.")
     if challenger:
@@ -130,19 +160,28 @@ def score(
     out.print(f"{rows.num_rows:,} rows by {scored.model_version}: {to}", highlight=False)
 
 
-def _score_loans(to: Path, as_json: bool) -> None:
-    need(FITTING)
+def _score_loans(to: Path, model: Path | None, as_json: bool) -> None:
     from lifecycle import app
+    from lifecycle.loan_scores import CARD, loan_scores
+    from lifecycle.models import artefact
 
+    card = artefact.champion(model or CARD)
     with progress("scoring the loans") as note:
-        rows = app.berka_loan_scores(settings.load(), note)
-    with to.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+        scored = list(loan_scores(*app.berka_loans(settings.load(), note), card.model))
+    try:
+        with to.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(scored[0]))
+            writer.writeheader()
+            writer.writerows(scored)
+    except OSError as error:
+        raise UsageError(f"{to} cannot be written ({error.strerror}).") from error
     if as_json:
-        return print_json({"rows": len(rows), "out": str(to)})
-    out.print(f"{len(rows)} loans: {to}", highlight=False)
+        return print_json({
+            "model_version": card.model_version,
+            "rows": len(scored),
+            "out": str(to),
+        })
+    out.print(f"{len(scored)} loans by {card.model_version}: {to}", highlight=False)
 
 
 def evaluate(

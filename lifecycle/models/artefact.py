@@ -45,7 +45,7 @@ class Stored(msgspec.Struct, Generic[M], frozen=True, forbid_unknown_fields=True
     model: M
     training: Training
     development: Distribution
-    """How scores of rows that were not fitted were spread."""
+    """How scores of the training rows were spread: a card's own ones, a challenger's in the folds."""
     metrics: dict[str, Any]
     warnings: tuple[str, ...]
     libraries: dict[str, str]

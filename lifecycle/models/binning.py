@@ -101,7 +101,7 @@ def _splits(
     if dtype == "numerical" and len(two := np.unique(values)) == 2:
         # A flag has one cut, also where one of its sides knows no bad: smoothing bears that.
         smaller = min(np.count_nonzero(values == one) for one in two)
-        return [float(two[1])] if smaller >= figures.bin_share * rows else []
+        return [float(two[1])] if smaller >= figures.flag_share * rows else []
     share = rows / len(values)
     # Shares of half and more leave nothing to cut.
     if figures.bin_share * share >= 0.5:

@@ -15,19 +15,21 @@ def logit(p: float) -> float:
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """logit(pd) = intercept + slope * log-odds of being bad + shift. The slope is above 0, so that a
-    better score never has the higher PD."""
+    """pd = share * p, logit(p) = intercept + slope * log-odds of being bad + shift. The slope is above 0,
+    so that a better score never has the higher PD."""
 
     intercept: float
     slope: float
     shift: float = 0.0
+    share: float = 1.0
+    """Of those who become bad, how many do so within the time that PDs are for."""
 
     def pd(self, log_odds: float) -> float:
         """PD to six digits, which is the same number on every machine."""
         line = self.intercept + self.slope * log_odds + self.shift
         # Either form overflows on one side.
         pd = 1 / (1 + math.exp(-line)) if line > 0 else math.exp(line) / (1 + math.exp(line))
-        return float(f"{min(max(pd, LEAST), 1 - LEAST):.6g}")
+        return float(f"{min(max(self.share * pd, LEAST), 1 - LEAST):.6g}")
 
 
 def prior_shift(target: float, development: float) -> float:

@@ -55,6 +55,8 @@ class Binning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fine_bins: int
     fine_share: float
     bin_share: float
+    flag_share: float
+    """Of the rarer side of a column with two values: it can be rare and sure."""
     bin_bads: int
     rare_share: float
     """Categories with a smaller share are one: the rest, which also takes unseen ones."""

@@ -54,10 +54,14 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    sample: Sample, figures: Figures, prior: float | None = None, note: Note = silent
+    sample: Sample,
+    figures: Figures,
+    prior: float | None = None,
+    note: Note = silent,
+    share: float = 1.0,
 ) -> Fitted:
-    """Fit a scorecard to a sample. With `prior`, PDs are those of a population with that bad rate.
-    Raises UsageError when there are too few bads, or nothing predicts them."""
+    """Fit a scorecard to a sample. With `prior`, PDs are those of a population with that bad rate; with
+    `share`, of a time within which so many of the bads become bad. Raises UsageError when there are too few bads, or nothing predicts them."""
     check_enough(sample, figures.fit)
     penalty, unseen = _cross_validated(sample, figures, note)
     note("fitting the scorecard")
@@ -70,7 +74,7 @@ def fit(
         )
     weights = {name: bins[name].weights(sample.columns[name]) for name in strong}
     line = fit_line(weights, sample.bad, penalty)
-    calibration = calibrated(unseen, sample.bad, prior)
+    calibration = calibrated(unseen, sample.bad, prior, share)
     return Fitted(_card(line, bins, figures, calibration), unseen, bins)
 
 
@@ -85,10 +89,17 @@ def check_enough(sample: Sample, figures: Fit) -> None:
 
 
 def folds(sample: Sample, figures: Fit) -> list[Fold]:
-    """Parts of equal bad rate; the rows of one group are in one part."""
+    """Parts of equal bad rate; the rows of one id, or of one group, are in one part. Raises UsageError when too few ids
+    hold all rows of an outcome."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     if sample.groups is not None and len(set(sample.groups)) < len(sample):
+        for word, outcome in (("bad", 1), ("good", 0)):
+            if (many := len(set(sample.groups[sample.bad == outcome]))) < figures.folds:
+                raise UsageError(
+                    f"All {word} rows are of {many:,} different ids, and rows of one id stay together: "
+                    f"{figures.folds} at least are needed. Is the column with the ids the right one?"
+                )
         cut = StratifiedGroupKFold(figures.folds, shuffle=True, random_state=figures.seed)
         return list(cut.split(sample.bad, sample.bad, sample.groups))
     plain = StratifiedKFold(figures.folds, shuffle=True, random_state=figures.seed)
@@ -149,7 +160,7 @@ def _log_loss(log_odds: Floats, bad: npt.NDArray[np.int8]) -> float:
 
 
 def calibrated(
-    unseen: Floats, bad: npt.NDArray[np.int8], prior: float | None = None
+    unseen: Floats, bad: npt.NDArray[np.int8], prior: float | None = None, share: float = 1.0
 ) -> Calibration:
     """Platt's line through predictions of rows that were not fitted. Raises UsageError when a higher
     prediction does not mean more bads."""
@@ -160,7 +171,7 @@ def calibrated(
             "more bads. More rows or other columns are needed."
         )
     shift = 0.0 if prior is None else prior_shift(prior, float(bad.mean()))
-    return Calibration(intercept, float(slope[0]), round(shift, DIGITS))
+    return Calibration(intercept, float(slope[0]), round(shift, DIGITS), round(share, DIGITS))
 
 
 def _card(

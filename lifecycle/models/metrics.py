@@ -193,7 +193,7 @@ def _intervals(whole: Counts, figures: Validation) -> dict[str, tuple[float, flo
             resample = Counts(coarse.pd, again[half:] + bads, bads)
             for name, of in METRICS.items():
                 drawn[name].append(of(resample))
-    return {name: _interval(found, figures.coverage) for name, found in drawn.items()}
+    return {name: interval(found, figures.coverage) for name, found in drawn.items()}
 
 
 def _coarse(whole: Counts) -> Counts:
@@ -214,10 +214,10 @@ def _psi_interval(
         psi(development.shares, draw.multinomial(rows, now / rows).astype(float))
         for _ in range(figures.resamples)
     ]
-    return _interval(found, figures.coverage)
+    return interval(found, figures.coverage)
 
 
-def _interval(found: Sequence[float], coverage: float) -> tuple[float, float]:
+def interval(found: Sequence[float], coverage: float) -> tuple[float, float]:
     low, high = np.quantile(found, [(1 - coverage) / 2, (1 + coverage) / 2])
     return float(low), float(high)
 

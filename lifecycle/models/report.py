@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,10 @@ from lifecycle.models.scorecard import Bin, Characteristic, Score, Scorecard
 from lifecycle.models.table import conform, read
 
 GROUPS = 10
+NUMERIC = re.compile(r"[+-]?[\d.,]+ ?%?")
+PERIODS = {"M": "month", "Q": "quarter", "Y": "year"}
+PERIOD_ROWS = 30
+"""A point of a picture over time has as many rows on average, where years allow it."""
 MEANING = {
     "auc": "chance that a bad has a higher PD than a good; 0.5 is guessing",
     "gini": "2 AUC - 1",
@@ -45,40 +50,86 @@ LIMITS = (
 )
 
 
+class Section(NamedTuple):
+    """A part of its own: paragraphs, and a table where there are heads."""
+
+    title: str
+    said: Sequence[str]
+    heads: Sequence[str] = ()
+    rows: Sequence[Sequence[Any]] = ()
+
+
+class Told(NamedTuple):
+    """What a report says beside what was measured."""
+
+    name: str
+    facts: Sequence[tuple[str, str]]
+    limits: Sequence[str]
+    row: Score | None
+    """The one that is explained point by point."""
+    row_said: str
+    psi_reason: str | None = None
+    sections: Sequence[Section] = ()
+
+
 def write(
     path: Path, asked: Question, judged: Judged, figures: Figures, model: Stored[Any] | None
 ) -> None:
-    """Write the report. Raises UsageError when the file cannot be written."""
-    page = _html(asked, judged, figures, model)
+    """Write the report of a file of scores. Raises UsageError when the file cannot be written."""
+    card = model.model if model and isinstance(model.model, Scorecard) else None
+    row, row_said = _row(asked, judged, card)
+    told = Told(
+        name=model.model_version if model else asked.scores.name,
+        facts=list(_facts(asked, judged, model)),
+        limits=[*LIMITS, *_own_limits(judged, model)],
+        row=row,
+        row_said=row_said,
+        psi_reason=judged.psi_reason,
+    )
+    save(path, judged, told, figures, card)
+
+
+def save(path: Path, judged: Judged, told: Told, figures: Figures, card: Scorecard | None) -> None:
+    """Write a report of anything judged. Raises UsageError when the file cannot be written."""
+    html = _html(judged, told, figures, card)
     try:
-        path.write_text(page, "utf-8")
+        path.write_text(html, "utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
 
 
-def _html(asked: Question, judged: Judged, figures: Figures, model: Stored[Any] | None) -> str:
-    card = model.model if model and isinstance(model.model, Scorecard) else None
-    row, row_said = _row(asked, judged, card)
+def _html(judged: Judged, told: Told, figures: Figures, card: Scorecard | None) -> str:
     with plots.any_language():
-        images = _images(judged, card, row)
+        images = _images(judged, card, told.row)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-    template = environment.get_template("report.html")
-    return template.render(
-        name=model.model_version if model else asked.scores.name,
+    environment.tests["numeric"] = lambda cell: NUMERIC.fullmatch(str(cell)) is not None
+    return environment.get_template("report.html").render(
+        told=told,
         summary=_summary(judged),
         summary_zh=_summary_zh(judged),
+        tiles=list(_tiles(judged)),
         metrics=list(_metrics(judged, figures.validation)),
         interval_head=f"{figures.validation.coverage:.0%} interval",
-        psi_reason=judged.psi_reason,
-        limits=[*LIMITS, *_own_limits(judged, model)],
-        facts=list(_facts(asked, judged, model)),
         grades=list(_grades(judged, figures)),
         rank_order=_rank_order(judged, figures),
         cards=[_card(c) for c in card.characteristics] if card else [],
         images=images,
-        row_said=row_said,
-        row_reasons=[(r.en, r.zh, r.points) for r in row.reasons] if row else [],
+        period=PERIODS[_period(judged.dates)] if judged.dates is not None else "",
+        row_reasons=[(r.en, r.zh, r.points) for r in told.row.reasons] if told.row else [],
     )
+
+
+def _tiles(judged: Judged) -> Iterator[tuple[str, str]]:
+    found = judged.measured
+    yield f"{found.n_bad:,} of {found.n:,}", "became bad"
+    for name, said in (("auc", "AUC"), ("ks", "KS"), ("capture_10", "of bads in the worst tenth")):
+        low, high = found.intervals[name] or (0.0, 0.0)
+        shown = f"{{:{'.0%' if name == 'capture_10' else '.3f'}}}"
+        yield (
+            shown.format(found.values[name]),
+            f"{said} ({shown.format(low)} to {shown.format(high)})",
+        )
+    yield f"{found.mean_pd:.1%}", f"mean PD; {found.bad_rate:.1%} became bad"
 
 
 def _summary(judged: Judged) -> str:
@@ -252,31 +303,45 @@ def _capture(judged: Judged) -> bytes:
 
 
 def _calibration(judged: Judged) -> bytes:
-    """Groups of equal size by PD, with Wilson's interval of the bad rate."""
+    """Groups of equal size by PD."""
     parts = np.array_split(np.argsort(judged.pd, kind="stable"), min(GROUPS, len(judged.pd)))
     pd = np.array([judged.pd[part].mean() for part in parts])
+    return plots.calibration_plot(pd, *_rates(judged, parts))
+
+
+def _rates(judged: Judged, parts: Sequence[Any]) -> tuple[Floats, Floats, Floats]:
+    """Bad rates of parts, with Wilson's intervals."""
     rate = np.array([judged.bad[part].mean() for part in parts])
     n, z = np.array([len(part) for part in parts]), 1.96
     middle = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     # At 0 and at 1 rounding would put the rate outside by a hair.
-    return plots.calibration_plot(
-        pd, rate, np.minimum(middle - reach, rate), np.maximum(middle + reach, rate)
-    )
+    return rate, np.minimum(middle - reach, rate), np.maximum(middle + reach, rate)
 
 
 def _over_time(judged: Judged) -> bytes:
     assert judged.dates is not None
-    months = judged.dates.astype("datetime64[M]")
-    own = np.unique(months)
-    parts = [np.flatnonzero(months == month) for month in own]
+    starts = _starts(judged.dates, _period(judged.dates))
+    own = np.unique(starts)
+    parts = [np.flatnonzero(starts == start) for start in own]
     days: list[dt.date] = own.astype("datetime64[D]").tolist()
+    pd = np.array([judged.pd[part].mean() for part in parts])
     return plots.time_plot(
-        days,
-        np.array([judged.pd[part].mean() for part in parts]),
-        np.array([judged.bad[part].mean() for part in parts]),
-        np.array([_auc(judged, part) for part in parts]),
+        days, pd, *_rates(judged, parts), np.array([_auc(judged, part) for part in parts])
     )
+
+
+def _period(dates: Any) -> str:
+    """The shortest period that has enough rows."""
+    enough = (p for p in PERIODS if len(dates) >= PERIOD_ROWS * len(np.unique(_starts(dates, p))))
+    return next(enough, "Y")
+
+
+def _starts(dates: Any, period: str) -> Any:
+    """The first month of the period each date is in."""
+    months = dates.astype("datetime64[M]")
+    size = {"M": 1, "Q": 3, "Y": 12}[period]
+    return (months.astype(int) // size * size).astype("datetime64[M]")
 
 
 def _auc(judged: Judged, part: Any) -> float:

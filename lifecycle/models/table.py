@@ -24,6 +24,8 @@ from lifecycle.models.scorecard import Kind
 
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A"]
 """What stands for nothing in a CSV file."""
+ODD_SHARE = 0.1
+"""Text in no more of the values of a column of numbers is looked on as a mistake."""
 MISSING = -1
 """The code of a category that is not there."""
 
@@ -97,6 +99,8 @@ def read(path: Path, text: Sequence[str | None] = ()) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         problem = str(error).splitlines()[0].rstrip(".")
         raise UsageError(f"{path} cannot be read as {path.suffix}: {problem}.") from error
+    if len(names) == 1 and ";" in names[0]:
+        raise UsageError(f"{path} is separated by semicolons: save it with commas.")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"{path} has several columns named {', '.join(twice)}: rename them.")
     if not table.num_rows:
@@ -253,6 +257,11 @@ def _columns(
                 notes.append(
                     f"Column {name} has {endless:,} infinite values; they fall into its outer bins."
                 )
+            if odd := _among_numbers(column):
+                notes.append(
+                    f"Column {name} is taken as text, and nearly all of its values are numbers: write "
+                    f"an empty value where it says {odd!r}."
+                )
             yield name, column
             continue
         notes.append(f"Column {name} is left out: it {what}.")
@@ -297,6 +306,21 @@ def _category(array: pa.ChunkedArray) -> Column:
     place = np.full(len(levels) + 1, MISSING, dtype="int32")
     place[order] = np.arange(len(levels), dtype="int32")
     return Column("category", place[codes], tuple(levels[n] for n in order))
+
+
+def _among_numbers(column: Column) -> str | None:
+    """The word that keeps a column from being one of numbers."""
+    odd = [n for n, level in enumerate(column.levels) if not _is_written_number(level)]
+    few = np.isin(column.values, odd).sum() <= ODD_SHARE * (~column.missing).sum()
+    return column.levels[odd[0]] if odd and few else None
+
+
+def _is_written_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _counts_rows(array: pa.ChunkedArray) -> bool:

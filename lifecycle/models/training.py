@@ -21,7 +21,7 @@ from lifecycle.models.calibration import logit
 from lifecycle.models.challenger import Challenger
 from lifecycle.models.figures import Figures, Leakage, Scale
 from lifecycle.models.fitting import Note, silent
-from lifecycle.models.metrics import Floats
+from lifecycle.models.metrics import Distribution, Floats
 from lifecycle.models.scorecard import Scorecard
 from lifecycle.models.scoring import by_scorecard
 from lifecycle.models.table import Column, Sample, sample, versions
@@ -42,6 +42,8 @@ class Task:
     challenger: bool = False
     group: str | None = None
     """Rows with the same value stay in one fold: of a client that is there every month, for instance."""
+    share: float = 1.0
+    """Of the bads, how many became bad within the time that the scorecard's PDs are for."""
 
 
 class Trained(NamedTuple):
@@ -65,27 +67,31 @@ def train(table: pa.Table, task: Task, figures: Figures, note: Note = silent) ->
     the task cannot be used."""
     _check(task)
     development, test = _parts(sample(table, task.target, task.id, task.date, task.group), task)
-    fitted = fitting.fit(development, figures, task.prior, note)
+    fitted = fitting.fit(development, figures, task.prior, note, task.share)
     card = fitted.scorecard
     parts = {"development": development} | ({"test": test} if test else {})
     champion = _by_card(card, fitted.unseen, table, test)
+    # A card's scores are few: smooth ones of other folds are spread otherwise whatever comes.
+    spread = metrics.distribution(_scored(card, table, development).scores)
     facts = _training(development, task, versions(table))
     note("measuring the scorecard")
-    judged = _judged(champion, parts, figures)
+    judged = _judged(champion, parts, figures, spread)
     notes = (
         *development.notes,
+        *_moved(development, task),
         *_rare(fitted.bins),
         *_leaks(development, fitted.bins, figures.leakage),
     )
-    stored = _stored(card, card.version, champion, judged, facts, notes, figures.leakage)
+    stored = _stored(card, card.version, spread, judged, facts, notes, figures.leakage)
     if not task.challenger:
         return Trained(stored, None, "", None)
     made = boosting.fit(development, fitted.bins, figures, task.prior, note)
     rival = _by_trees(made, table, test, note)
     note("measuring the challenger")
-    judged = _judged(rival, parts, figures)
+    spread = metrics.distribution(rival["development"].scores)
+    judged = _judged(rival, parts, figures, spread)
     own = made.challenger
-    kept = _stored(own, own.version, rival, judged, facts, notes, figures.leakage)
+    kept = _stored(own, own.version, spread, judged, facts, notes, figures.leakage)
     return Trained(stored, kept, made.trees, _comparison(champion, rival, parts, figures))
 
 
@@ -119,10 +125,13 @@ def _by_card(
     scores = np.array([card.scale.clip(card.scale.offset - card.scale.factor * x) for x in unseen])
     found = {"development": Predicted(np.array([card.pd(int(s)) for s in scores]), scores * 1.0)}
     if test:
-        scored = by_scorecard(card, table.take(test.rows))
-        pd, points = (np.asarray(scored[name]).astype(float) for name in ("pd", "score"))
-        found["test"] = Predicted(pd, points)
+        found["test"] = _scored(card, table, test)
     return found
+
+
+def _scored(card: Scorecard, table: pa.Table, part: Sample) -> Predicted:
+    scored = by_scorecard(card, table.take(part.rows))
+    return Predicted(*(np.asarray(scored[name]).astype(float) for name in ("pd", "score")))
 
 
 def _by_trees(
@@ -143,10 +152,12 @@ def _points(pd: Floats, scale: Scale) -> Floats:
 
 
 def _judged(
-    predicted: Mapping[str, Predicted], parts: Mapping[str, Sample], figures: Figures
+    predicted: Mapping[str, Predicted],
+    parts: Mapping[str, Sample],
+    figures: Figures,
+    spread: Distribution,
 ) -> dict[str, Any]:
     """Metrics of each part; None for a test with one outcome only."""
-    spread = metrics.distribution(predicted["development"].scores)
     return {
         name: metrics.document(
             metrics.measured(
@@ -166,7 +177,7 @@ def _judged(
 def _stored(
     model: Any,
     name: str,
-    predicted: Mapping[str, Predicted],
+    spread: Distribution,
     judged: dict[str, Any],
     facts: Training,
     notes: Sequence[str],
@@ -176,7 +187,7 @@ def _stored(
         model_version=name,
         model=model,
         training=facts,
-        development=metrics.distribution(predicted["development"].scores),
+        development=spread,
         metrics=judged,
         warnings=(*notes, *_too_good(judged, leakage), *_one_outcome(judged)),
         libraries={library: version(library) for library in LIBRARIES},
@@ -197,6 +208,16 @@ def _one_outcome(judged: Mapping[str, Any]) -> Iterator[str]:
         yield "The test rows have one outcome only: there are no metrics of them."
 
 
+def _moved(part: Sample, task: Task) -> Iterator[str]:
+    own = part.bads / len(part)
+    rate = (own if task.prior is None else task.prior) * task.share
+    if rate != own:
+        yield (
+            f"PDs are those of a bad rate of {rate:.2%}, and {own:.2%} of these rows are bad: calibration "
+            "in the large says so."
+        )
+
+
 def _rare(bins: Mapping[str, Binned]) -> Iterator[str]:
     for name, found in bins.items():
         if found.kind == "category" and not any(found.groups):
@@ -208,8 +229,8 @@ def _leaks(part: Sample, bins: Mapping[str, Binned], leakage: Leakage) -> Iterat
         alone = _auc_alone(part.columns[name], found, part)
         if alone > leakage.auc:
             yield (
-                f"Column {name} alone has an AUC of {alone:.3f} (above {leakage.auc}): it knows the "
-                "outcome until somebody shows that it does not."
+                f"Column {name} alone has an AUC of {alone:.3f} (above {leakage.auc}) and an information "
+                f"value of {found.iv:.2f}: it knows the outcome until somebody shows that it does not."
             )
         elif found.iv > leakage.iv:
             yield (

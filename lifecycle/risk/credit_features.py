@@ -145,27 +145,26 @@ def bureau_lenders(history: History, figures: Figures) -> ir.Table:
 
 
 @feature("R04")
-def low_balance_180d(history: History, figures: Figures) -> ir.Table:
-    """The balance that nine in ten entries of half a year left behind or more. The lowest one says more
-    where every entry is known; this one bears gaps in a feed."""
-    return _balances(history, figures, 180).agg(value=_.balance.quantile(0.1) / UNITS)
-
-
-@feature("R04")
 def min_balance_90d(history: History, figures: Figures) -> ir.Table:
-    """The lowest balance after an entry within ninety days."""
+    """The lowest balance of ninety days."""
     return _balances(history, figures, 90).agg(value=_.balance.min() / UNITS)
 
 
+@feature("R04")
+def min_balance_180d(history: History, figures: Figures) -> ir.Table:
+    """The lowest balance of half a year."""
+    return _balances(history, figures, 180).agg(value=_.balance.min() / UNITS)
+
+
 @feature("R05")
-def overdrawn_share_12m(history: History, figures: Figures) -> ir.Table:
-    """The share of a year's entries that left less than nothing."""
-    return _balances(history, figures, 365).agg(value=(_.balance < 0).cast("float64").mean())
+def overdrawn_12m(history: History, figures: Figures) -> ir.Table:
+    """Whether a balance of the year was less than nothing."""
+    return _balances(history, figures, 365).agg(value=(_.balance < 0).cast("int8").max())
 
 
 @feature("R06")
 def balance_trend(history: History, figures: Figures) -> ir.Table:
-    """The mean balance after the entries of thirty days against that of half a year, less one."""
+    """The mean balance of thirty days against that of half a year, less one."""
     means = _balances(history, figures, 180).agg(
         late=_.balance.mean(where=_.age < 30), every=_.balance.mean()
     )
@@ -176,7 +175,7 @@ def balance_trend(history: History, figures: Figures) -> ir.Table:
 
 @feature("R07")
 def balance_cv_180d(history: History, figures: Figures) -> ir.Table:
-    """Coefficient of variation of the balances after the entries of half a year."""
+    """Coefficient of variation of the balances of half a year."""
     # Squares are exact as decimals only.
     exact = _.balance.cast("decimal(38,0)")
     sums = _balances(history, figures, 180).agg(
@@ -248,7 +247,7 @@ def instalment_to_credit(history: History, figures: Figures) -> ir.Table:
 
 @feature("R10")
 def instalment_to_balance(history: History, figures: Figures) -> ir.Table:
-    """The same for each unit of the mean balance after the entries of half a year."""
+    """The same for each unit of the mean balance of half a year."""
     return _for_each(
         _instalment(history, figures), _balances(history, figures, 180).agg(mean=_.balance.mean())
     )
@@ -305,9 +304,14 @@ FEATURES: dict[str, Feature] = {
 
 
 def _balances(history: History, figures: Figures, days: int) -> GroupedTable:
-    """Balances after the entries of a window, by subject."""
+    """Balances before and after each entry of a window, by subject. What an entry found is what the one
+    before it left: where that one is missing in a feed, its balance is known all the same."""
     told = history.entries(figures).filter(_.balance.notnull(), _.age < days)
-    return told.group_by("subject_id")
+    moved = ibis.ifelse(told.credit, told.number, -told.number)
+    after = told.select("subject_id", "age", "balance")
+    before = told.select("subject_id", "age", balance=told.balance - moved)
+    # An account has nothing before its first entry, which says nothing of its owner.
+    return after.union(before.filter(_.balance != 0)).group_by("subject_id")
 
 
 def _moved(history: History, figures: Figures) -> ir.Table:

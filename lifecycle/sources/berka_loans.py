@@ -23,6 +23,7 @@ UNITS = 10_000
 """Money is counted in ten-thousandths."""
 BAD = ("B", "D")
 """Finished unpaid, and running in debt."""
+PENALTY = "SANKC. UROK"
 
 
 class GrantedLoan(NamedTuple):
@@ -32,6 +33,9 @@ class GrantedLoan(NamedTuple):
     client_id: str
     granted: dt.date
     bad: bool | None
+    trouble: dt.date | None = None
+    """The first day after the grant on which an entry shows the account below zero or charged with
+    penalty interest. Not looked for where the outcome is not told: it would tell it."""
 
 
 class BerkaLoans(BerkaSource):
@@ -48,17 +52,18 @@ class BerkaLoans(BerkaSource):
 
     def granted(self) -> list[GrantedLoan]:
         """Every loan, in the order of the grants."""
-        bank = self._bank
-        loans = [
-            GrantedLoan(
-                row["loan_id"],
-                bank.owner[row["account_id"]],
-                bank.granted(row),
-                row["status"] in BAD if row["status"].strip() else None,
-            )
-            for row in bank.loans
-        ]
+        loans = [self._loan(row) for row in self._bank.loans]
         return sorted(loans, key=lambda loan: (loan.granted, loan.loan_id))
+
+    def _loan(self, row: dict[str, str]) -> GrantedLoan:
+        bank, account = self._bank, row["account_id"]
+        status, granted = row.get("status", "").strip(), bank.granted(row)
+        loan = GrantedLoan(row["loan_id"], bank.owner[account], granted, None)
+        if not status:
+            return loan
+        return loan._replace(
+            bad=status in BAD, trouble=_trouble(bank.entries.get(account, []), granted)
+        )
 
     def _read(self) -> list[Timed]:
         bank = self._bank
@@ -73,6 +78,12 @@ class BerkaLoans(BerkaSource):
             *applications,
         ]
         return sorted(facts, key=lambda fact: fact.time)
+
+
+def _trouble(entries: list[Entry], granted: dt.date) -> dt.date | None:
+    """The day of the first entry after a grant that tells of an account below zero."""
+    days = (e.date for e in entries if e.balance < 0 or e.symbol == PENALTY)
+    return next((day for day in days if day > granted), None)
 
 
 def _entries(folder: Path) -> list[Entry]:

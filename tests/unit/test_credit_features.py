@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import pstdev
+from statistics import mean, pstdev
 from typing import Any
 
 import ibis
@@ -116,20 +116,23 @@ def rows(tmp_path_factory: pytest.TempPathFactory, rule_set: RuleSet) -> Iterato
         yield {row["subject_id"]: row for row in found.to_pylist()}
 
 
+FIRST = [1000, 1000, 600, 600, 500, 500, 1000, 1000, 1009]
+"""Balances before and after each entry until the early date; the first one found nothing."""
+THEN = [*FIRST, 1009, -100]
+
 CASES: dict[str, tuple[float | None, float | None]] = {
     "days_past_due": (None, 19.0),
     "missed_instalments_12m": (None, 1.0),
     "penalty_interest_12m": (0.0, 1.0),
     "rejected_debits_6m": (0.0, 1.0),
-    # Balances 500, 600, 1000, 1000, 1009, and then -100.
-    "low_balance_180d": (540.0, 200.0),
     "min_balance_90d": (500.0, -100.0),
-    "overdrawn_share_12m": (0.0, 1 / 6),
+    "min_balance_180d": (500.0, -100.0),
+    "overdrawn_12m": (0.0, 1.0),
     # The newest entry is thirty days old on the late date.
     "balance_trend": (0.0, None),
     "balance_cv_180d": (
-        pstdev([500, 600, 1000, 1000, 1009]) / (4109 / 5),
-        pstdev([500, 600, 1000, 1000, 1009, -100]) / (4009 / 6),
+        pstdev(FIRST) / mean(FIRST),
+        pstdev(THEN) / mean(THEN),
     ),
     "inflow_mean_180d": (750.0, 750.0),
     "outflow_share_180d": (500 / 1500, 1609 / 1500),
@@ -138,7 +141,7 @@ CASES: dict[str, tuple[float | None, float | None]] = {
     "household_share_180d": (1 / 4, 1 / 5),
     "gambling_share_180d": (100 / 500, 100 / 1609),
     "instalment_to_credit": (1.0, 1.0),
-    "instalment_to_balance": (750 / (4109 / 5), 750 / (4009 / 6)),
+    "instalment_to_balance": (750 / mean(FIRST), 750 / mean(THEN)),
     "tenure_days": (761.0, 820.0),
     "second_person": (0.0, 1.0),
     "product_breadth": (0.0, 1.0),

@@ -35,6 +35,12 @@ def test_a_shift_moves_the_average_row_to_the_other_bad_rate(own: float, target:
     assert line.pd(logit(own)) == pytest.approx(target, rel=1e-5)
 
 
+@given(st.floats(0.01, 0.99), ODDS)
+def test_a_share_of_the_bads_is_that_share_of_the_pd(share: float, odds: float) -> None:
+    whole, part = Calibration(0.0, 1.0), Calibration(0.0, 1.0, share=share)
+    assert part.pd(odds) == pytest.approx(max(share * whole.pd(odds), LEAST), rel=1e-4)
+
+
 RATINGS = [
     (0.000001, 1, "A"),
     (0.000999, 1, "A"),

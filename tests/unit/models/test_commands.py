@@ -137,7 +137,7 @@ def test_the_report_is_one_file_with_everything_in_it(folder: Path) -> None:
     labels = ("--labels", folder / "loans.csv", "--target", "bad", "--id", "id", "--date", "month")
     run("evaluate", out, *labels, "--model", folder / "m", "--report", page)
     text = page.read_text("utf-8")
-    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert not re.search(r'(src|href)="(?!data:|#)', text)
     names = ("roc", "ks", "capture", "spread", "calibration", "time", "woe", "waterfall")
     for name in names:
         assert f'<img alt="{name}" src="data:image/png;base64,' in text, name
@@ -193,6 +193,7 @@ SCORED = ("score", "loans.parquet", "--model", "m", "--out", "x.csv")
 BAD = [
     (("train", "none.csv", "--target", "bad", "--out", "x"), "There is no file"),
     (("train", "loans.csv", "--target", "worse", "--out", "x"), "no column worse"),
+    (("train", "loans.csv", "--out", "x"), "Say which column is the outcome"),
     (("train", "loans.csv", "--target", "bad", "--out", "loans.csv"), "cannot be made"),
     (
         ("train", "loans.csv", "--target", "bad", "--out", "x", "--test-from", "soon"),

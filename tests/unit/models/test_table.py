@@ -66,6 +66,14 @@ def test_what_says_nothing_is_left_out_and_named(values: list, said: str) -> Non
     assert [note for note in found.notes if f"Column c is left out: it {said}" in note]
 
 
+@pytest.mark.parametrize(("words", "named"), [(1, True), (4, True), (5, False), (0, False)])
+def test_a_word_among_numbers_is_named(words: int, named: bool) -> None:
+    values = ["n/k"] * words + [f"{n}.5" for n in range(ROWS - words)]
+    found = sample(labelled(c=values), "bad")
+    assert found.columns["c"].kind == "category"
+    assert any("where it says 'n/k'" in note for note in found.notes) is named
+
+
 def test_infinite_values_are_kept_and_named() -> None:
     found = sample(labelled(c=[float("inf"), float("-inf"), *range(2, ROWS)]), "bad")
     assert np.isinf(found.columns["c"].values[:2]).all()
@@ -125,6 +133,7 @@ def test_a_csv_file_is_typed_by_all_of_its_rows(tmp_path: Path) -> None:
 
 FILES = [
     ("a.csv", b"", "is empty"),
+    ("a.csv", b"x;bad\n1;0\n", "separated by semicolons"),
     ("a.csv", b"x,bad\n", "has no rows"),
     ("a.csv", b"x,bad\n1\n", "cannot be read as .csv"),
     ("a.csv", b"x,x\n1,2\n", "several columns named x"),

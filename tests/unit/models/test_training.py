@@ -147,6 +147,18 @@ def test_a_prior_moves_pds_and_no_points(trained: Trained, loans: pa.Table, quic
     assert shifted.metrics["development"]["mean_pd"] < own.metrics["development"]["mean_pd"] / 2
 
 
+def test_a_shorter_time_takes_its_share_of_the_pd_and_no_points(
+    trained: Trained, loans: pa.Table, quick: Figures
+) -> None:
+    task = dataclasses.replace(TASK, share=0.5, challenger=False)
+    shorter, own = train(loans, task, quick).champion, trained.champion
+    assert shorter.model.characteristics == own.model.characteristics
+    half = own.metrics["development"]["mean_pd"] / 2
+    assert shorter.metrics["development"]["mean_pd"] == pytest.approx(half, rel=1e-3)
+    assert any("PDs are those of a bad rate" in said for said in shorter.warnings)
+    assert not any("PDs are those of a bad rate" in said for said in own.warnings)
+
+
 def test_a_model_is_read_as_it_was_written(trained: Trained, tmp_path: Path) -> None:
     artefact.save_champion(tmp_path, trained.champion)
     artefact.save_challenger(tmp_path, trained.challenger, trained.trees)
@@ -215,6 +227,16 @@ def test_rows_of_one_group_are_in_one_fold_and_the_group_predicts_nothing(
     assert "client" not in several.columns
     for seen, held in fitting.folds(several, figures.fit):
         assert set(several.groups[seen]).isdisjoint(several.groups[held])
+
+
+@pytest.mark.parametrize(("outcome", "word"), [(1, "bad"), (0, "good")])
+def test_an_outcome_of_few_ids_is_refused(
+    outcome: int, word: str, loans: pa.Table, figures: Figures
+) -> None:
+    bad = loans["bad"].to_pylist()
+    ids = pa.array(["same" if own == outcome else f"{n}" for n, own in enumerate(bad)])
+    with pytest.raises(UsageError, match=f"All {word} rows are of 1 different ids"):
+        train(loans.set_column(0, "id", ids), Task("bad", "id", "month"), figures)
 
 
 REFUSED = [
