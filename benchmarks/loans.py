@@ -151,8 +151,8 @@ def _sample(
     """What a card is fitted on, and its loans in the same order."""
     made = sample(labelled(rows, told, rules), "bad", "subject_id")
     by_id = {loan.loan_id: loan for loan in told}
-    assert made.ids is not None
-    return made, [by_id[key] for key in made.ids]
+    assert made.groups is not None
+    return made, [by_id[key] for key in made.groups]
 
 
 def _judged(
