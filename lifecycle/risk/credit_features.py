@@ -6,7 +6,7 @@ missing. Its code is that of the reason it may give. To add one, write the funct
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 
 import ibis
@@ -53,11 +53,16 @@ def feature(code: str) -> Callable[[Derive], Feature]:
     return lambda derive: Feature(derive.__name__, code, derive)
 
 
-def features(history: History, figures: Figures) -> ir.Table:
-    """One row a subject: subject_id, and every feature as a column, null where it is missing."""
+def features(
+    history: History, figures: Figures, chosen: Mapping[str, Feature] | None = None
+) -> ir.Table:
+    """One row a subject: subject_id, and every feature (or those chosen, by name) as a column, null where
+    it is missing. Raises UsageError for a feature that reads facts around the history."""
     columns = [
-        made.derive(history, figures).select("subject_id", **{name: _.value.cast("float64")})
-        for name, made in FEATURES.items()
+        history.known(f"The feature {name}", made.derive(history, figures)).select(
+            "subject_id", **{name: _.value.cast("float64")}
+        )
+        for name, made in (FEATURES if chosen is None else chosen).items()
     ]
     return reduce(_beside, columns, history.subjects.select("subject_id"))
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lifecycle.errors import UsageError
-from lifecycle.sources.berka import Bank, BerkaSource, Entry, Timed, read_rows
+from lifecycle.sources.berka import Bank, BerkaSource, Entry, Timed, due_dates, read_rows
 
 HISTORIES = "trans_sample.parquet"
 UNITS = 10_000
@@ -32,6 +32,8 @@ class GrantedLoan(NamedTuple):
     client_id: str
     granted: dt.date
     bad: bool | None
+    ends: dt.date
+    """When its last instalment falls due."""
 
 
 class BerkaLoans(BerkaSource):
@@ -55,10 +57,16 @@ class BerkaLoans(BerkaSource):
                 bank.owner[row["account_id"]],
                 bank.granted(row),
                 row["status"] in BAD if row["status"].strip() else None,
+                due_dates(bank.granted(row), int(row["duration"]))[-1],
             )
             for row in bank.loans
         ]
         return sorted(loans, key=lambda loan: (loan.granted, loan.loan_id))
+
+    @property
+    def last_day(self) -> dt.date:
+        """The day of the newest entry."""
+        return self._bank.last_day
 
     def _read(self) -> list[Timed]:
         bank = self._bank
@@ -72,6 +80,23 @@ class BerkaLoans(BerkaSource):
             *self._cards(bank),
             *applications,
         ]
+        return sorted(facts, key=lambda fact: fact.time)
+
+
+class BerkaLoanLives(BerkaLoans):
+    """The same, with what became of the loans: repayments, and penalty interest of their accounts.
+
+    What fell due is not told: half of the entries are missing, so that nobody can say what was missed.
+    """
+
+    def _read(self) -> list[Timed]:
+        bank = self._bank
+        loans = {row["account_id"]: row for row in bank.loans}
+        facts = super()._read()
+        for account, row in loans.items():
+            facts += self._repayments(row, bank.owner[account], self._payments(row, bank))
+        for account, entries in bank.entries.items():
+            facts += self._penalties(account, entries, loans[account], bank.owner[account])
         return sorted(facts, key=lambda fact: fact.time)
 
 
