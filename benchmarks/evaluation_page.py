@@ -10,20 +10,27 @@ from benchmarks.truth import RESULTS
 from lifecycle.clients.lifecycle import STATES
 from lifecycle.errors import UsageError
 
-BEGIN, END = "<!-- evaluation: begin -->", "<!-- evaluation: end -->"
+EVALUATION = "evaluation"
+"""The name of the part that most pages have one of."""
 
 
-def check(page: Path) -> None:
+def markers(part: str) -> tuple[str, str]:
+    """The lines between which a part of a page is written."""
+    return f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+
+
+def check(page: Path, part: str = EVALUATION) -> None:
     """Raises UsageError when a page is not there or has no place for the tables."""
-    if not page.is_file() or not all(marker in page.read_text("utf-8") for marker in (BEGIN, END)):
-        raise UsageError(f"{page} is no page with the lines {BEGIN} and {END}.")
+    begin, end = markers(part)
+    if not page.is_file() or not all(line in page.read_text("utf-8") for line in (begin, end)):
+        raise UsageError(f"{page} is no page with the lines {begin} and {end}.")
 
 
-def write(page: Path, told: str) -> None:
+def write(page: Path, told: str, part: str = EVALUATION) -> None:
     """Put a text between the markers of a page."""
-    text = page.read_text("utf-8")
-    head, rest = text.split(BEGIN)
-    page.write_text(f"{head}{BEGIN}\n{told}{END}{rest.split(END)[1]}", "utf-8")
+    begin, end = markers(part)
+    head, rest = page.read_text("utf-8").split(begin)
+    page.write_text(f"{head}{begin}\n{told}{end}{rest.split(end)[1]}", "utf-8")
 
 
 def tables(result: Mapping[str, Any]) -> str:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lifecycle.proof import Proof
     from lifecycle.quarantine import Action, Answer, Request
     from lifecycle.refresh import Refreshed
+    from lifecycle.sources.berka_loans import BerkaLoanLives
     from lifecycle.sources.simulator import SimulatorSource, Story
 
 
@@ -354,6 +355,13 @@ def berka_loan_scores(settings: Settings, note: Callable[[str], None]) -> list[d
         rows = feature_rows(engine, source.granted(), settings.timezone, figures)
     note("fitting the scorecard")
     return list(loan_scores(rows, source.granted(), figures))
+
+
+def berka_loan_lives(settings: Settings) -> BerkaLoanLives:
+    """The real loans with what became of them, as far as half of the entries tell."""
+    from lifecycle.sources.berka_loans import BerkaLoanLives
+
+    return BerkaLoanLives(_berka_folder(), settings.timezone)
 
 
 def simulator(

@@ -32,8 +32,6 @@ class GrantedLoan(NamedTuple):
     client_id: str
     granted: dt.date
     bad: bool | None
-    ends: dt.date
-    """When its last instalment falls due."""
 
 
 class BerkaLoans(BerkaSource):
@@ -57,16 +55,10 @@ class BerkaLoans(BerkaSource):
                 bank.owner[row["account_id"]],
                 bank.granted(row),
                 row["status"] in BAD if row["status"].strip() else None,
-                due_dates(bank.granted(row), int(row["duration"]))[-1],
             )
             for row in bank.loans
         ]
         return sorted(loans, key=lambda loan: (loan.granted, loan.loan_id))
-
-    @property
-    def last_day(self) -> dt.date:
-        """The day of the newest entry."""
-        return self._bank.last_day
 
     def _read(self) -> list[Timed]:
         bank = self._bank
@@ -88,6 +80,19 @@ class BerkaLoanLives(BerkaLoans):
 
     What fell due is not told: half of the entries are missing, so that nobody can say what was missed.
     """
+
+    @property
+    def last_day(self) -> dt.date:
+        """The day of the newest entry."""
+        return self._bank.last_day
+
+    def ends(self) -> dict[str, dt.date]:
+        """Loan id -> the day its last instalment falls due."""
+        bank = self._bank
+        return {
+            row["loan_id"]: due_dates(bank.granted(row), int(row["duration"]))[-1]
+            for row in bank.loans
+        }
 
     def _read(self) -> list[Timed]:
         bank = self._bank

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lifecycle.sources.simulator import incidents, journeys, leaving
+from lifecycle.sources.simulator import incidents, journeys, leaving, strain
 from lifecycle.sources.simulator.individuals import Individual
 from lifecycle.sources.simulator.investments import invest_above_tolerance
 from lifecycle.sources.simulator.loans import MISSED
@@ -56,6 +56,10 @@ _TELL: dict[str, incidents.Tell] = {
     "WAVERS": leaving.wavers,
     "LEAVES_ANNOUNCED": leaving.leaves_announced,
     "LEAVES_SUDDENLY": leaving.leaves_suddenly,
+    "DECLINES": strain.declines,
+    "STOPS_SUDDENLY": strain.stops_suddenly,
+    "RECOVERS": strain.recovers,
+    "PAYS": leaving.noise,
 }
 """Story -> how it is told; what is declared falsely, and a loan, need nothing more."""
 

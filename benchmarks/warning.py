@@ -1,0 +1,606 @@
+"""How early the product warns of loans that go bad: month by month while they run, on the real loans of
+Berka and on a simulated bank of borrowers.
+
+On every month-end features are made as in a night, of what was known by then; distress within the next
+90 days is told by facts with a time. A scorecard is fitted on other loans and on months that were over
+before the first month it is judged on.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import itertools
+import resource
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.profiles import FIRST_DAY, Note, seal, timed
+from benchmarks.scratch import machine_facts
+from lifecycle import app, scoring
+from lifecycle.alerts.alert import Alert
+from lifecycle.alerts.decide import Decider, decide, decider
+from lifecycle.alerts.nightly import Classified, Move, decide_move
+from lifecycle.alerts.rules import RuleSet, load_rules
+from lifecycle.clients.attribute import Figures, rounded
+from lifecycle.clients.attributes import ATTRIBUTES
+from lifecycle.clients.facts import Facts, end_of
+from lifecycle.clients.state import ClientState, Source
+from lifecycle.early_warning import (
+    Judged,
+    Watch,
+    discrimination,
+    judged,
+    months_before,
+    threshold_of,
+)
+from lifecycle.errors import UsageError
+from lifecycle.events import Event, Outgoing, decoded, minor_units
+from lifecycle.events.account import TransactionPosted
+from lifecycle.events.credit import (
+    CreditDisbursed,
+    CreditSettled,
+    PenaltyInterestCharged,
+    RepaymentMissed,
+)
+from lifecycle.models.figures import figures_of
+from lifecycle.models.scorecard import Scorecard
+from lifecycle.models.scoring import by_scorecard
+from lifecycle.models.training import Task, train
+from lifecycle.ports import Engine
+from lifecycle.risk import classification
+from lifecycle.risk.credit_features import FEATURES, features
+from lifecycle.risk.history import History, Subject
+from lifecycle.settings import Settings
+
+SUBJECTS_AT_ONCE = 3_000
+DAYS, CUT_AGE = 810, 400
+"""The simulated bank lives so many days, and is judged on the months after so many."""
+BERKA_CUT = dt.date(1996, 1, 1)
+LAGS = {
+    "1 month before": (1, 1),
+    "2 months": (2, 2),
+    "3 months": (3, 3),
+    "4 to 6 months": (4, 6),
+    "7 to 12 months": (7, 12),
+}
+BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200)
+"""False alarms per 1,000 good month-ends whose threshold is looked up."""
+CURVE = tuple(float(n) for n in np.geomspace(1, 400, 40))
+
+
+class Lent(NamedTuple):
+    """A loan; `learns` says which side of the split it is on."""
+
+    loan_id: str
+    client_id: str
+    granted: dt.date
+    ends: dt.date
+    learns: bool
+
+
+class Outcomes(NamedTuple):
+    """What became of the loans: days by loan id."""
+
+    distress: Mapping[str, dt.date]
+    """The first day on which an instalment was missed, or the account was below zero or paid penalty
+    interest."""
+    default: Mapping[str, dt.date]
+    told: frozenset[str]
+    """Loans of which it is known whether they defaulted."""
+
+
+class Bank(NamedTuple):
+    """A bank to be watched: loans with a split, and the last day there are facts of."""
+
+    name: str
+    loans: Sequence[Lent]
+    cut: dt.date
+    last: dt.date
+
+
+class Month(NamedTuple):
+    """A running loan on a month-end."""
+
+    loan: Lent
+    day: dt.date
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(f"{self.loan.loan_id}|{self.day}", self.loan.client_id, self.day)
+
+
+class Risk(NamedTuple):
+    """What is said of a running loan on a month-end."""
+
+    month: Month
+    pd: float
+    behavioural: bool
+    """Whether the fitted scorecard has it in a band that is a warning."""
+    points: int
+    expert: bool
+    """Whether the expert card has."""
+    alert: bool
+    """Whether an alert stands."""
+    min_balance: float
+
+
+def measure(
+    configured: Settings, *, clients: int, seed: int, berka: bool, note: Note
+) -> dict[str, Any]:
+    """Watch the simulated bank, and the real loans where they are wanted."""
+    rules = load_rules(configured.rules)
+    seconds: dict[str, float] = {}
+    banks = {"simulated": _simulated(configured, rules, clients, seed, seconds, note)}
+    if berka:
+        banks["berka"] = _berka(configured, rules, seconds, note)
+    return {
+        "banks": banks,
+        "clients": clients,
+        "seed": seed,
+        "target": rules.parameters["warning_target"].value,
+        "seconds": seconds,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "machine": machine_facts(),
+    }
+
+
+def _berka(
+    configured: Settings, rules: RuleSet, seconds: dict[str, float], note: Note
+) -> dict[str, Any]:
+    source = app.berka_loan_lives(configured)
+    granted, ends = source.granted(), source.ends()
+    loans = [
+        Lent(own.loan_id, own.client_id, own.granted, ends[own.loan_id], own.granted < BERKA_CUT)
+        for own in granted
+    ]
+    bank = Bank("berka", loans, BERKA_CUT, source.last_day)
+    seen = Seen(rules)
+
+    def outcomes(_engine: Engine) -> Outcomes:
+        # No default has a date of its own: a loan that ended unpaid is one on its last day, one that runs
+        # in debt on the last day there is.
+        bad = {own.loan_id: min(ends[own.loan_id], bank.last) for own in granted if own.bad}
+        told = frozenset(own.loan_id for own in granted if own.bad is not None)
+        return Outcomes(seen.distress_of(loans), bad, told)
+
+    return _watched(bank, source.events(None, None), seen, outcomes, configured, seconds, note)
+
+
+def _simulated(
+    configured: Settings,
+    rules: RuleSet,
+    clients: int,
+    seed: int,
+    seconds: dict[str, float],
+    note: Note,
+) -> dict[str, Any]:
+    from lifecycle.sources.simulator import STORIES_EVERY, STRAINED
+
+    source = app.simulator(
+        configured, seed=seed, clients=clients, first_day=FIRST_DAY, days=DAYS, stories=STRAINED
+    )
+    last = FIRST_DAY + dt.timedelta(days=DAYS - 1)
+    loans: list[Lent] = []
+    bank = Bank("simulated", loans, FIRST_DAY + dt.timedelta(days=CUT_AGE), last)
+    seen = Seen(rules)
+
+    def outcomes(engine: Engine) -> Outcomes:
+        for loan_id, (client, granted, ended) in seen.loans.items():
+            number = int(client.rpartition("-")[2])
+            learns = number // STORIES_EVERY % 2 == 0
+            loans.append(Lent(loan_id, client, granted, ended or last, learns))
+        facts = Facts(engine, last, configured.timezone, frozenset())
+        moves = engine.run(classification.timelines(facts, rules.parameters)).to_pylist()
+        seen.take_moves(moves)
+        third = [m for m in moves if m["scale"] == "STAGE" and m["after"] == "3"]
+        default = {m["facility_id"]: m["day"] for m in sorted(third, key=_day, reverse=True)}
+        return Outcomes(seen.distress_of(loans), default, frozenset(seen.loans))
+
+    found = _watched(bank, source.events(None, None), seen, outcomes, configured, seconds, note)
+    return found | {"stories": dict(_counted(label.story for label in source.labels()))}
+
+
+def _day(row: Mapping[str, Any]) -> dt.date:
+    day: dt.date = row["day"]
+    return day
+
+
+def _counted(names: Iterable[str]) -> Iterator[tuple[str, int]]:
+    for name, own in itertools.groupby(sorted(names)):
+        yield name, len(list(own))
+
+
+# --- what a pass over the facts shows -------------------------------------------------------------
+
+
+class Seen:
+    """What the stream saw of every client: grave alerts, and days of distress."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+        self._decider: Decider = decider(rules)
+        self._grave = frozenset(rules.parameters["warning_severities"].value)
+        self._states: dict[str, ClientState] = {}
+        self._standing: set[str] = set()
+        self._distress: dict[str, list[dt.date]] = defaultdict(list)
+        self.alerts: dict[str, list[dt.date]] = defaultdict(list)
+        """Client id -> days on which a grave alert was raised or repeated."""
+        self.loans: dict[str, tuple[str, dt.date, dt.date | None]] = {}
+        """Loan id -> client, day of the grant and day of the settlement."""
+
+    def passing(self, events: Iterable[Outgoing]) -> Iterator[Outgoing]:
+        """The same events, each looked at."""
+        for record in events:
+            self.take(decoded(record))
+            yield record
+
+    def take(self, event: Event) -> None:
+        client = event.client_id
+        state = self._states.get(client) or ClientState(client)
+        self._states[client], decisions = decide(state, event, self._decider)
+        for decision in decisions:
+            if isinstance(decision, Alert) and decision.severity in self._grave:
+                self._standing.add(decision.alert_id)
+            if decision.alert_id in self._standing:
+                self.alerts[client].append(event.business_date)
+        if in_distress(event):
+            self._distress[client].append(event.business_date)
+        if isinstance(event.data, CreditDisbursed):
+            self.loans[event.data.facility_id] = (client, event.business_date, None)
+        if isinstance(event.data, CreditSettled):
+            self.loans[event.data.facility_id] = (
+                *self.loans[event.data.facility_id][:2],
+                event.business_date,
+            )
+
+    def take_moves(self, moves: Iterable[Mapping[str, Any]]) -> None:
+        """Add the nights' alerts on moves between classes and stages."""
+        for row in moves:
+            if row["before"] is None or row["after"] is None:
+                continue  # granted, or settled
+            for found in decide_move(_move(row), self._rules):
+                if found.alert.severity in self._grave:
+                    self.alerts[row["client_id"]].append(row["day"])
+
+    def distress_of(self, loans: Iterable[Lent]) -> dict[str, dt.date]:
+        """Loan id -> the first day of distress while the loan ran."""
+        found = {}
+        for loan in loans:
+            days = [
+                day for day in self._distress[loan.client_id] if loan.granted <= day <= loan.ends
+            ]
+            if days:
+                found[loan.loan_id] = min(days)
+        return found
+
+
+def in_distress(event: Event) -> bool:
+    """Whether a fact says that an instalment was missed, penalty interest charged, or that an account is
+    below zero."""
+    data = event.data
+    if isinstance(data, TransactionPosted):
+        return data.balance_after is not None and minor_units(data.balance_after) < 0
+    return isinstance(data, RepaymentMissed | PenaltyInterestCharged)
+
+
+def _move(row: Mapping[str, Any]) -> Move:
+    """A move on one scale, as a night would see it."""
+    by_stage = row["scale"] == "STAGE"
+
+    def classified(value: str) -> Classified:
+        return Classified("PASS", int(value), 0) if by_stage else Classified(value, 1, 0)
+
+    return Move(
+        row["facility_id"],
+        row["client_id"],
+        row["day"],
+        end_of(row["day"], ZoneInfo("UTC")),
+        classified(row["before"]),
+        classified(row["after"]),
+        row["trigger"],
+        Source(row["event_id"] or "", "", 0, 0),
+    )
+
+
+# --- month by month -------------------------------------------------------------------------------
+
+
+def month_ends(loan: Lent, last: dt.date) -> Iterator[dt.date]:
+    """Month-ends on which a loan runs, up to a date."""
+    first = loan.granted.replace(day=1)
+    for month in itertools.count(first.year * 12 + first.month - 1):
+        year, number = month // 12, month % 12 + 1
+        day = dt.date(year, number, calendar.monthrange(year, number)[1])
+        if day > min(last, loan.ends):
+            return
+        yield day
+
+
+def months_of(bank: Bank, horizon: int) -> list[Month]:
+    """Those to learn from end early enough for their outcome to be known at the cut; those to judge on
+    begin with it."""
+    ahead = dt.timedelta(days=horizon)
+    return [
+        Month(loan, day)
+        for loan in bank.loans
+        for day in month_ends(loan, bank.last)
+        if (day + ahead < bank.cut if loan.learns else day >= bank.cut)
+    ]
+
+
+def _watched(
+    bank: Bank,
+    events: Iterator[Outgoing],
+    seen: Seen,
+    outcomes: Callable[[Engine], Outcomes],
+    configured: Settings,
+    seconds: dict[str, float],
+    note: Note,
+) -> dict[str, Any]:
+    figures = load_rules(configured.rules).parameters
+    horizon = int(figures["warning_horizon_days"].value)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        with timed(f"{bank.name}: events", seconds, note):
+            written = seal(seen.passing(events), folder, note)
+        with app.engine_over_lake(folder) as engine:
+            became = outcomes(engine)
+            months = months_of(bank, horizon)
+            with timed(f"{bank.name}: features", seconds, note):
+                rows = feature_rows(engine, months, configured, figures)
+            with timed(f"{bank.name}: expert card", seconds, note):
+                points = expert_points(engine, months, configured, figures, note)
+    with timed(f"{bank.name}: fitting and judging", seconds, note):
+        card, learnt = fitted(rows, months, became, horizon, figures)
+        risks = _risks(rows, months, card, points, seen.alerts, figures)
+        found = _judged(bank, risks, became, horizon, figures)
+    return {
+        "events": written,
+        "cut": bank.cut,
+        "last": bank.last,
+        "learnt": learnt,
+        "card": [{"feature": c.name, "iv": c.iv, "trend": c.trend} for c in card.characteristics],
+        **found,
+    }
+
+
+def feature_rows(
+    engine: Engine, months: Sequence[Month], configured: Settings, figures: Figures
+) -> pa.Table:
+    """The candidates' features of each month, in the order of the months. Raises UsageError when a row
+    came from a fact of later than its month-end."""
+    chosen = {name: FEATURES[name] for name in figures["warning_candidates"].value}
+    parts = []
+    ordered = sorted((month.subject for month in months), key=lambda subject: subject.day)
+    for first in range(0, len(ordered), SUBJECTS_AT_ONCE):
+        some = ordered[first : first + SUBJECTS_AT_ONCE]
+        history = History(engine, some, configured.timezone)
+        parts.append(engine.run(features(history, figures, chosen)))
+        _check(engine.run(history.source_times()).to_pylist())
+    rows = pa.concat_tables(parts)
+    place = {name: at for at, name in enumerate(rows["subject_id"].to_pylist())}
+    return rows.take([place[month.subject.subject_id] for month in months])
+
+
+def _check(times: Iterable[Mapping[str, Any]]) -> None:
+    for row in times:
+        if row["time"] is not None and row["time"] >= row["as_of"]:
+            raise UsageError(
+                f"Features of {row['subject_id']} come from {row['time']}, later than their date: the "
+                "measurement would know the future."
+            )
+
+
+def expert_points(
+    engine: Engine, months: Sequence[Month], configured: Settings, figures: Figures, note: Note
+) -> dict[tuple[str, dt.date], tuple[int, str]]:
+    """(client id, month-end) -> points and band of the expert card, as a night has them."""
+    found = {}
+    for day in sorted({month.day for month in months}):
+        facts = Facts(engine, day, configured.timezone, frozenset())
+        attributes = ibis.union(*[
+            _attribute(facts, figures, name)
+            for name in sorted(set(scoring.attributes_used(figures)) & ATTRIBUTES.keys())
+        ])
+        stages = scoring.stages(engine, facts, figures)
+        for row in scoring.scores(engine.run(attributes), stages, day, frozenset(), figures):
+            found[row["client_id"], day] = (row["value"], row["band"])
+    note(f"expert card of {len(found):,} clients' month-ends")
+    return found
+
+
+def _attribute(facts: Facts, figures: Figures, name: str) -> ir.Table:
+    """An attribute's rows as a profile has them."""
+    attribute = ATTRIBUTES[name]
+    assert attribute.decimals is not None, "points are given for numbers"
+    derived = attribute.derive(facts, figures)
+    value = rounded(derived.value, attribute.decimals).cast("string")
+    return derived.select("client_id", name=ibis.literal(name), value=value)
+
+
+def fitted(
+    rows: pa.Table, months: Sequence[Month], became: Outcomes, horizon: int, figures: Figures
+) -> tuple[Scorecard, dict[str, Any]]:
+    """A behavioural scorecard of distress within the horizon, from the months to learn from before a
+    loan's first distress; months of one loan stay together in the folds."""
+    places, bads = [], []
+    for place, month in enumerate(months):
+        event = became.distress.get(month.loan.loan_id)
+        if month.loan.learns and (event is None or month.day < event):
+            places.append(place)
+            bads.append(event is not None and (event - month.day).days <= horizon)
+    table = rows.take(places).drop_columns("subject_id")
+    table = table.append_column("bad", pa.array(bads, pa.int8()))
+    table = table.append_column("loan", pa.array(months[at].loan.loan_id for at in places))
+    trained = train(table, Task("bad", "loan"), figures_of(figures)).champion
+    own = trained.metrics["development"]
+    return trained.model, {
+        "months": len(bads),
+        "before_distress": sum(bads),
+        "loans": len({months[at].loan.loan_id for at in places}),
+        "last": max(months[at].day for at in places),
+        "auc_unseen": own["auc"],
+        "model_version": trained.model_version,
+    }
+
+
+def _risks(
+    rows: pa.Table,
+    months: Sequence[Month],
+    card: Scorecard,
+    points: Mapping[tuple[str, dt.date], tuple[int, str]],
+    alerts: Mapping[str, Sequence[dt.date]],
+    figures: Figures,
+) -> list[Risk]:
+    """What was said of the loans to judge on, by loan and day."""
+    bands = set(figures["warning_bands"].value)
+    stands = int(figures["warning_alert_days"].value)
+    scored = by_scorecard(card, rows)
+    pds, own_bands = (np.asarray(scored[name]).tolist() for name in ("pd", "band"))
+    lowest = rows["min_balance_90d"].to_pylist()
+    found = []
+    for month, pd, band, least in zip(months, pds, own_bands, lowest, strict=True):
+        if not month.loan.learns:
+            client, day = month.loan.client_id, month.day
+            value, expert = points[client, day]
+            raised = any(0 <= (day - on).days < stands for on in alerts.get(client, ()))
+            balance = np.inf if least is None else least
+            found.append(Risk(month, pd, band in bands, value, expert in bands, raised, balance))
+    return found
+
+
+# --- how good the warnings are --------------------------------------------------------------------
+
+WARNINGS: dict[str, Callable[[Risk], float]] = {
+    "alerts": lambda risk: risk.alert,
+    "expert": lambda risk: risk.expert,
+    "behavioural": lambda risk: risk.behavioural,
+    "alerts_or_behavioural": lambda risk: risk.alert or risk.behavioural,
+}
+"""What the product warns of by itself: one where it does."""
+RANKINGS: dict[str, Callable[[Risk], float]] = {
+    "behavioural": lambda risk: risk.pd,
+    "expert": lambda risk: -risk.points,
+    "min_balance": lambda risk: -risk.min_balance,
+}
+"""What orders loans by risk; the last is the baseline."""
+
+
+def watches(
+    risks: Sequence[Risk],
+    events: Mapping[str, dt.date],
+    good: frozenset[str],
+    of: Callable[[Risk], float],
+    last: dt.date,
+) -> list[Watch]:
+    """Every loan with an event that was watched for a month-end at least, and every good one with a
+    month-end whose outcome is known by `last`."""
+    found = []
+    for loan_id, group in itertools.groupby(risks, lambda risk: risk.month.loan.loan_id):
+        event, own = events.get(loan_id), list(group)
+        until = event or last
+        days = [risk for risk in own if risk.month.day < until]
+        if days and (event or loan_id in good):
+            found.append(
+                Watch(
+                    loan_id,
+                    tuple(risk.month.day for risk in days),
+                    tuple(float(of(risk)) for risk in days),
+                    event,
+                )
+            )
+    return found
+
+
+def _judged(
+    bank: Bank, risks: Sequence[Risk], became: Outcomes, horizon: int, figures: Figures
+) -> dict[str, Any]:
+    last = bank.last - dt.timedelta(days=horizon)
+    every = frozenset(loan.loan_id for loan in bank.loans if not loan.learns)
+    calm = every - became.distress.keys()
+    repaid = (every & became.told) - became.default.keys()
+    outcomes = {"distress": (became.distress, calm), "default": (became.default, repaid)}
+    return {
+        name: _outcome(
+            lambda of, events=events, good=good: watches(risks, events, good, of, last),
+            sum(bank.cut <= events[loan_id] for loan_id in every & events.keys()),
+            horizon,
+            figures,
+        )
+        for name, (events, good) in outcomes.items()
+    }
+
+
+def _outcome(
+    watched: Callable[[Callable[[Risk], float]], list[Watch]],
+    happened: int,
+    horizon: int,
+    figures: Figures,
+) -> dict[str, Any]:
+    at_least = figures["warning_lead_days"].value
+    ranked = {name: watched(of) for name, of in RANKINGS.items()}
+    one = ranked["behavioural"]
+    reach = [(watch.event - watch.days[0]).days for watch in one if watch.event]
+    return {
+        "loans": len(one),
+        "events": len(reach),
+        "before_a_month_end": happened - len(reach),
+        "watched": {least: sum(days >= least for days in reach) for least in at_least},
+        "warnings": {name: _row(judged(watched(of), 1, at_least)) for name, of in WARNINGS.items()},
+        "discrimination": {
+            name: _discrimination(own, horizon, figures) for name, own in ranked.items()
+        },
+        "budgets": {
+            name: [_row(judged(own, threshold_of(own, budget), at_least)) for budget in BUDGETS]
+            for name, own in ranked.items()
+        },
+        "curve": {
+            name: [_row(judged(own, threshold_of(own, budget), at_least)) for budget in CURVE]
+            for name, own in ranked.items()
+        },
+    }
+
+
+def _discrimination(own: Sequence[Watch], horizon: int, figures: Figures) -> list[dict[str, Any]]:
+    validation = figures_of(figures).validation
+    chosen = {f"the last {horizon} days": _within(horizon)} | {
+        name: months_before(*lag) for name, lag in LAGS.items()
+    }
+    rows = []
+    for name, choose in chosen.items():
+        found = discrimination(own, choose, validation.resamples, validation.coverage)
+        rows.append({"when": name, **(found._asdict() if found else {"events": 0})})
+    return rows
+
+
+def _within(horizon: int) -> Callable[[Watch], Sequence[float]]:
+    """The risks on the month-ends within so many days before the event."""
+    return lambda watch: [
+        risk
+        for day, risk in zip(watch.days, watch.risks, strict=True)
+        if watch.event and (watch.event - day).days <= horizon
+    ]
+
+
+def _row(found: Judged) -> dict[str, Any]:
+    lead, alarms = found.lead, found.alarms
+    return {
+        "threshold": found.threshold,
+        "events": lead.events,
+        "median": lead.median,
+        "quarter": lead.quarter,
+        "shares": lead.shares,
+        "months": alarms.months,
+        "per_thousand": alarms.per_thousand,
+        "fresh_per_thousand": alarms.fresh_per_thousand,
+    }

@@ -1,0 +1,159 @@
+"""The tables of the section "Early warning" of docs/evaluation.md, from what `warning.measure` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmarks.evaluation_page import table
+from benchmarks.warning import BUDGETS
+
+PART = "warning"
+_BANKS = {"berka": "Real loans (Berka)", "simulated": "Simulated bank"}
+_OUTCOMES = {"distress": "first distress", "default": "default"}
+_WARNINGS = {
+    "alerts": "alerts of severity P1 or P2",
+    "expert": "expert card, band D or E",
+    "behavioural": "behavioural scorecard, band D or E",
+    "alerts_or_behavioural": "alerts or behavioural scorecard",
+}
+_RANKINGS = {
+    "behavioural": "behavioural scorecard",
+    "expert": "expert card",
+    "min_balance": "lowest balance of 90 days alone",
+}
+_LEADS = ("median days", "p25")
+
+
+def tables(result: Mapping[str, Any]) -> str:
+    """All tables as Markdown."""
+    banks = [(name, result["banks"][name]) for name in _BANKS if name in result["banks"]]
+    parts = [_run(result), *(part for name, bank in banks for part in _bank(name, bank, result))]
+    return "\n".join(parts)
+
+
+def panels(
+    result: Mapping[str, Any],
+) -> list[tuple[str, dict[str, tuple[list[float], list[float]]]]]:
+    """What the picture shows: a title, and by ranking false alarms and median lead times."""
+    return [
+        (
+            f"{_BANKS[name]}: {words}",
+            {
+                _RANKINGS[ranking]: (
+                    [row["per_thousand"] for row in rows],
+                    [row["median"] for row in rows],
+                )
+                for ranking, rows in bank[outcome]["curve"].items()
+            },
+        )
+        for name in _BANKS
+        if (bank := result["banks"].get(name))
+        for outcome, words in _OUTCOMES.items()
+    ]
+
+
+def _run(result: Mapping[str, Any]) -> str:
+    machine = result["machine"]
+    spent = ", ".join(f"{name} {seconds:,.0f} s" for name, seconds in result["seconds"].items())
+    berka = " --berka" if "berka" in result["banks"] else ""
+    return (
+        f"Made by `lifecycle bench warning --clients {result['clients']} --seed {result['seed']}{berka} "
+        "--write docs/evaluation.md --plot docs/early-warning.png`. "
+        f"Time: {spent}. Peak memory {result['peak_rss_mb']:,} MB. Machine: {machine['cpus']} cores, "
+        f"{machine['memory_gb']} GB, Python {machine['python']}; other work ran on it at the same time.\n"
+    )
+
+
+def _bank(name: str, bank: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+    learnt, card = bank["learnt"], bank["card"]
+    named = ", ".join(f"`{row['feature']}` (IV {row['iv']:.2f})" for row in card)
+    told = ", ".join(f"{story} {n}" for story, n in bank.get("stories", {}).items())
+    yield (
+        f"### {_BANKS[name]}\n\n"
+        f"{bank['events']:,} events. Learnt from {learnt['months']:,} month-ends of {learnt['loans']} "
+        f"loans up to {learnt['last']}, {learnt['before_distress']} of them within 90 days of distress "
+        f"(AUC on rows of other folds {learnt['auc_unseen']:.3f}); judged on other loans from "
+        f"{bank['cut']} to {bank['last']}. On the card: {named}.\n"
+        + (f"\nPlanted stories: {told}.\n" if told else "")
+    )
+    for outcome, words in _OUTCOMES.items():
+        yield from _outcome(words, bank[outcome], result["target"])
+
+
+def _outcome(words: str, found: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
+    one = found["warnings"]["alerts"]
+    watched = ", ".join(f"{n} for {least} days or more" for least, n in found["watched"].items())
+    yield (
+        f"#### Before {words}\n\n"
+        f"{found['events']} events and {found['loans'] - found['events']} good loans with "
+        f"{one['months']:,} month-ends. {found['before_a_month_end']} more events came before a first "
+        f"month-end. Of the events were watched before: {watched}.\n"
+    )
+    yield _discrimination(found["discrimination"])
+    yield "What the product warns of by itself:\n"
+    yield _judged(("warning by",), [((_WARNINGS[k],), row) for k, row in found["warnings"].items()])
+    yield "Any other threshold: the lowest one within so many false alarms.\n"
+    yield _judged(
+        ("by", "at most", "threshold"),
+        [
+            ((_RANKINGS[name], budget, f"{row['threshold']:.4g}"), row)
+            for name in ("behavioural", "expert", "min_balance")
+            for budget, row in zip(BUDGETS, found["budgets"][name], strict=True)
+            if name == "behavioural" or budget == target["false_alarms"]
+        ],
+    )
+    yield _verdict(found, target)
+
+
+def _discrimination(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """AUC with its interval by months before the event."""
+    names = [name for name in _RANKINGS if name in found]
+    head = ("month-ends", "events", *(_RANKINGS[name] for name in names))
+    rows = [
+        (
+            own[0]["when"],
+            own[0]["events"],
+            *(
+                f"{r['auc']:.3f} ({r['low']:.2f} to {r['high']:.2f})" if "auc" in r else ""
+                for r in own
+            ),
+        )
+        for own in zip(*(found[name] for name in names), strict=True)
+    ]
+    return table(head, rows)
+
+
+def _judged(head: Sequence[str], rows: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> str:
+    """Lead times and false alarms."""
+    at_least = list(rows[0][1]["shares"])
+    return table(
+        (
+            *head,
+            *_LEADS,
+            *(f">= {least} d" for least in at_least),
+            "false alarms",
+            "new ones",
+        ),
+        [
+            (
+                *first,
+                f"{row['median']:.0f}",
+                f"{row['quarter']:.0f}",
+                *(f"{row['shares'][least]:.0%}" for least in at_least),
+                f"{row['per_thousand']:.1f}",
+                f"{row['fresh_per_thousand']:.1f}",
+            )
+            for first, row in rows
+        ],
+    )
+
+
+def _verdict(found: Mapping[str, Any], target: Mapping[str, Any]) -> str:
+    days, allowed = target["lead_days"], target["false_alarms"]
+    reached = found["budgets"]["behavioural"][BUDGETS.index(allowed)]
+    met = "reached" if reached["median"] >= days else "not reached"
+    return (
+        f"**Target** (median of {days} days at {allowed} false alarms): {met}; the median is "
+        f"{reached['median']:.0f} days at {reached['per_thousand']:.1f} false alarms.\n"
+    )
