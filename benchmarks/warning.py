@@ -119,6 +119,10 @@ class Month(NamedTuple):
         return Subject(f"{self.loan.loan_id}|{self.day}", self.loan.client_id, self.day)
 
 
+Points = Mapping[tuple[str, dt.date], tuple[int, str]]
+"""(client id, month-end) -> points and band of the expert card."""
+
+
 class Risk(NamedTuple):
     """What is said of a running loan on a month-end."""
 
@@ -173,7 +177,9 @@ def _berka(
         told = frozenset(own.loan_id for own in granted if own.bad is not None)
         return Outcomes(seen.distress_of(loans), bad, told)
 
-    return _watched(bank, source.events(None, None), seen, outcomes, configured, seconds, note)
+    events = source.events(None, None)
+    known = collected(bank, events, seen, outcomes, configured, seconds, note)
+    return watched(bank, known, rules.parameters)
 
 
 def _simulated(
@@ -206,7 +212,9 @@ def _simulated(
         default = {m["facility_id"]: m["day"] for m in sorted(third, key=_day, reverse=True)}
         return Outcomes(seen.distress_of(loans), default, frozenset(seen.loans))
 
-    found = _watched(bank, source.events(None, None), seen, outcomes, configured, seconds, note)
+    events = source.events(None, None)
+    known = collected(bank, events, seen, outcomes, configured, seconds, note)
+    found = watched(bank, known, rules.parameters)
     return found | {"stories": dict(_counted(label.story for label in source.labels()))}
 
 
@@ -338,7 +346,19 @@ def months_of(bank: Bank, horizon: int) -> list[Month]:
     ]
 
 
-def _watched(
+class Collected(NamedTuple):
+    """What was known on every month-end, and what became of the loans."""
+
+    written: int
+    months: list[Month]
+    rows: pa.Table
+    """The features of each month, in their order."""
+    points: Points
+    alerts: Mapping[str, Sequence[dt.date]]
+    became: Outcomes
+
+
+def collected(
     bank: Bank,
     events: Iterator[Outgoing],
     seen: Seen,
@@ -346,31 +366,34 @@ def _watched(
     configured: Settings,
     seconds: dict[str, float],
     note: Note,
-) -> dict[str, Any]:
+) -> Collected:
+    """Write the bank's events into a lake of their own, and go through its month-ends."""
     figures = load_rules(configured.rules).parameters
-    horizon = int(figures["warning_horizon_days"].value)
     with TemporaryDirectory() as name:
         folder = Path(name)
         with timed(f"{bank.name}: events", seconds, note):
             written = seal(seen.passing(events), folder, note)
         with app.engine_over_lake(folder) as engine:
             became = outcomes(engine)
-            months = months_of(bank, horizon)
+            months = months_of(bank, int(figures["warning_horizon_days"].value))
             with timed(f"{bank.name}: features", seconds, note):
                 rows = feature_rows(engine, months, configured, figures)
             with timed(f"{bank.name}: expert card", seconds, note):
-                points = expert_points(engine, months, configured, figures, note)
-    with timed(f"{bank.name}: fitting and judging", seconds, note):
-        card, learnt = fitted(rows, months, became, horizon, figures)
-        risks = _risks(rows, months, card, points, seen.alerts, figures)
-        found = _judged(bank, risks, became, horizon, figures)
+                points = expert_points(engine, months, configured, figures)
+    return Collected(written, months, rows, points, seen.alerts, became)
+
+
+def watched(bank: Bank, known: Collected, figures: Figures) -> dict[str, Any]:
+    """Fit, score and judge."""
+    horizon = int(figures["warning_horizon_days"].value)
+    card, learnt = fitted(known, horizon, figures)
     return {
-        "events": written,
+        "events": known.written,
         "cut": bank.cut,
         "last": bank.last,
         "learnt": learnt,
-        "card": [{"feature": c.name, "iv": c.iv, "trend": c.trend} for c in card.characteristics],
-        **found,
+        "card": [{"feature": c.name, "iv": c.iv} for c in card.characteristics],
+        **_judged(bank, _risks(known, card, figures), known.became, horizon, figures),
     }
 
 
@@ -402,9 +425,9 @@ def _check(times: Iterable[Mapping[str, Any]]) -> None:
 
 
 def expert_points(
-    engine: Engine, months: Sequence[Month], configured: Settings, figures: Figures, note: Note
-) -> dict[tuple[str, dt.date], tuple[int, str]]:
-    """(client id, month-end) -> points and band of the expert card, as a night has them."""
+    engine: Engine, months: Sequence[Month], configured: Settings, figures: Figures
+) -> Points:
+    """The expert card, as a night has it."""
     found = {}
     for day in sorted({month.day for month in months}):
         facts = Facts(engine, day, configured.timezone, frozenset())
@@ -415,7 +438,6 @@ def expert_points(
         stages = scoring.stages(engine, facts, figures)
         for row in scoring.scores(engine.run(attributes), stages, day, frozenset(), figures):
             found[row["client_id"], day] = (row["value"], row["band"])
-    note(f"expert card of {len(found):,} clients' month-ends")
     return found
 
 
@@ -428,52 +450,43 @@ def _attribute(facts: Facts, figures: Figures, name: str) -> ir.Table:
     return derived.select("client_id", name=ibis.literal(name), value=value)
 
 
-def fitted(
-    rows: pa.Table, months: Sequence[Month], became: Outcomes, horizon: int, figures: Figures
-) -> tuple[Scorecard, dict[str, Any]]:
+def fitted(known: Collected, horizon: int, figures: Figures) -> tuple[Scorecard, dict[str, Any]]:
     """A behavioural scorecard of distress within the horizon, from the months to learn from before a
     loan's first distress; months of one loan stay together in the folds."""
     places, bads = [], []
-    for place, month in enumerate(months):
-        event = became.distress.get(month.loan.loan_id)
+    for place, month in enumerate(known.months):
+        event = known.became.distress.get(month.loan.loan_id)
         if month.loan.learns and (event is None or month.day < event):
             places.append(place)
-            bads.append(event is not None and (event - month.day).days <= horizon)
-    table = rows.take(places).drop_columns("subject_id")
+            bads.append(int(event is not None and (event - month.day).days <= horizon))
+    months = [known.months[place] for place in places]
+    table = known.rows.take(places).drop_columns("subject_id")
     table = table.append_column("bad", pa.array(bads, pa.int8()))
-    table = table.append_column("loan", pa.array(months[at].loan.loan_id for at in places))
+    table = table.append_column("loan", pa.array(month.loan.loan_id for month in months))
     trained = train(table, Task("bad", "loan"), figures_of(figures)).champion
     own = trained.metrics["development"]
     return trained.model, {
         "months": len(bads),
         "before_distress": sum(bads),
-        "loans": len({months[at].loan.loan_id for at in places}),
-        "last": max(months[at].day for at in places),
+        "loans": len({month.loan.loan_id for month in months}),
+        "last": max(month.day for month in months),
         "auc_unseen": own["auc"],
-        "model_version": trained.model_version,
     }
 
 
-def _risks(
-    rows: pa.Table,
-    months: Sequence[Month],
-    card: Scorecard,
-    points: Mapping[tuple[str, dt.date], tuple[int, str]],
-    alerts: Mapping[str, Sequence[dt.date]],
-    figures: Figures,
-) -> list[Risk]:
+def _risks(known: Collected, card: Scorecard, figures: Figures) -> list[Risk]:
     """What was said of the loans to judge on, by loan and day."""
     bands = set(figures["warning_bands"].value)
     stands = int(figures["warning_alert_days"].value)
-    scored = by_scorecard(card, rows)
+    scored = by_scorecard(card, known.rows)
     pds, own_bands = (np.asarray(scored[name]).tolist() for name in ("pd", "band"))
-    lowest = rows["min_balance_90d"].to_pylist()
+    lowest = known.rows["min_balance_90d"].to_pylist()
     found = []
-    for month, pd, band, least in zip(months, pds, own_bands, lowest, strict=True):
+    for month, pd, band, least in zip(known.months, pds, own_bands, lowest, strict=True):
         if not month.loan.learns:
             client, day = month.loan.client_id, month.day
-            value, expert = points[client, day]
-            raised = any(0 <= (day - on).days < stands for on in alerts.get(client, ()))
+            value, expert = known.points[client, day]
+            raised = any(0 <= (day - on).days < stands for on in known.alerts.get(client, ()))
             balance = np.inf if least is None else least
             found.append(Risk(month, pd, band in bands, value, expert in bands, raised, balance))
     return found
@@ -542,13 +555,13 @@ def _judged(
 
 
 def _outcome(
-    watched: Callable[[Callable[[Risk], float]], list[Watch]],
+    by: Callable[[Callable[[Risk], float]], list[Watch]],
     happened: int,
     horizon: int,
     figures: Figures,
 ) -> dict[str, Any]:
     at_least = figures["warning_lead_days"].value
-    ranked = {name: watched(of) for name, of in RANKINGS.items()}
+    ranked = {name: by(of) for name, of in RANKINGS.items()}
     one = ranked["behavioural"]
     reach = [(watch.event - watch.days[0]).days for watch in one if watch.event]
     return {
@@ -556,7 +569,7 @@ def _outcome(
         "events": len(reach),
         "before_a_month_end": happened - len(reach),
         "watched": {least: sum(days >= least for days in reach) for least in at_least},
-        "warnings": {name: _row(judged(watched(of), 1, at_least)) for name, of in WARNINGS.items()},
+        "warnings": {name: _row(judged(by(of), 1, at_least)) for name, of in WARNINGS.items()},
         "discrimination": {
             name: _discrimination(own, horizon, figures) for name, own in ranked.items()
         },
