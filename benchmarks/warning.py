@@ -39,6 +39,7 @@ from lifecycle.early_warning import (
     Judged,
     Watch,
     discrimination,
+    held,
     judged,
     months_before,
     threshold_of,
@@ -63,7 +64,7 @@ from lifecycle.risk.history import History, Subject
 from lifecycle.settings import Settings
 
 SUBJECTS_AT_ONCE = 3_000
-DAYS, CUT_AGE = 810, 400
+DAYS, CUT_AGE = 1_030, 600
 """The simulated bank lives so many days, and is judged on the months after so many."""
 BERKA_CUT = dt.date(1996, 1, 1)
 LAGS = {
@@ -127,14 +128,15 @@ class Risk(NamedTuple):
     """What is said of a running loan on a month-end."""
 
     month: Month
-    pd: float
-    behavioural: bool
-    """Whether the fitted scorecard has it in a band that is a warning."""
+    pd: Mapping[str, float]
+    """By the scorecard of each horizon."""
+    behavioural: Mapping[str, bool]
+    """Whether it has the loan in a band that is a warning."""
     points: int
     expert: bool
     """Whether the expert card has."""
     alert: bool
-    """Whether an alert stands."""
+    """Whether a grave alert was raised within the month."""
     min_balance: float
 
 
@@ -334,15 +336,13 @@ def month_ends(loan: Lent, last: dt.date) -> Iterator[dt.date]:
         yield day
 
 
-def months_of(bank: Bank, horizon: int) -> list[Month]:
-    """Those to learn from end early enough for their outcome to be known at the cut; those to judge on
-    begin with it."""
-    ahead = dt.timedelta(days=horizon)
+def months_of(bank: Bank) -> list[Month]:
+    """Those to learn from are over before the cut, those to judge on begin with it."""
     return [
         Month(loan, day)
         for loan in bank.loans
         for day in month_ends(loan, bank.last)
-        if (day + ahead < bank.cut if loan.learns else day >= bank.cut)
+        if (day < bank.cut) == loan.learns
     ]
 
 
@@ -375,7 +375,7 @@ def collected(
             written = seal(seen.passing(events), folder, note)
         with app.engine_over_lake(folder) as engine:
             became = outcomes(engine)
-            months = months_of(bank, int(figures["warning_horizon_days"].value))
+            months = months_of(bank)
             with timed(f"{bank.name}: features", seconds, note):
                 rows = feature_rows(engine, months, configured, figures)
             with timed(f"{bank.name}: expert card", seconds, note):
@@ -385,16 +385,23 @@ def collected(
 
 def watched(bank: Bank, known: Collected, figures: Figures) -> dict[str, Any]:
     """Fit, score and judge."""
-    horizon = int(figures["warning_horizon_days"].value)
-    card, learnt = fitted(known, horizon, figures)
+    cards = {
+        _named(days): fitted(bank, known, days, figures)
+        for days in figures["warning_fit_days"].value
+    }
+    risks = _risks(known, {name: card for name, (card, _) in cards.items()}, figures)
     return {
         "events": known.written,
         "cut": bank.cut,
         "last": bank.last,
-        "learnt": learnt,
-        "card": [{"feature": c.name, "iv": c.iv} for c in card.characteristics],
-        **_judged(bank, _risks(known, card, figures), known.became, horizon, figures),
+        "learnt": {name: learnt for name, (_, learnt) in cards.items()},
+        **_judged(bank, risks, known.became, figures),
     }
+
+
+def _named(days: int) -> str:
+    """The scorecard that looks so many days ahead."""
+    return f"behavioural scorecard, {days} days"
 
 
 def feature_rows(
@@ -450,15 +457,19 @@ def _attribute(facts: Facts, figures: Figures, name: str) -> ir.Table:
     return derived.select("client_id", name=ibis.literal(name), value=value)
 
 
-def fitted(known: Collected, horizon: int, figures: Figures) -> tuple[Scorecard, dict[str, Any]]:
-    """A behavioural scorecard of distress within the horizon, from the months to learn from before a
-    loan's first distress; months of one loan stay together in the folds."""
+def fitted(
+    bank: Bank, known: Collected, horizon: int, figures: Figures
+) -> tuple[Scorecard, dict[str, Any]]:
+    """A behavioural scorecard of distress within the horizon, from the months to learn from that are
+    before a loan's first distress, and whose outcome is known at the cut; months of one loan stay
+    together in the folds."""
     places, bads = [], []
+    ahead = dt.timedelta(days=horizon)
     for place, month in enumerate(known.months):
-        event = known.became.distress.get(month.loan.loan_id)
-        if month.loan.learns and (event is None or month.day < event):
+        event = known.became.distress.get(month.loan.loan_id, dt.date.max)
+        if month.loan.learns and month.day < event and month.day + ahead < bank.cut:
             places.append(place)
-            bads.append(int(event is not None and (event - month.day).days <= horizon))
+            bads.append(int(event - month.day <= ahead))
     months = [known.months[place] for place in places]
     table = known.rows.take(places).drop_columns("subject_id")
     table = table.append_column("bad", pa.array(bads, pa.int8()))
@@ -471,49 +482,71 @@ def fitted(known: Collected, horizon: int, figures: Figures) -> tuple[Scorecard,
         "loans": len({month.loan.loan_id for month in months}),
         "last": max(month.day for month in months),
         "auc_unseen": own["auc"],
+        "card": [{"feature": c.name, "iv": c.iv} for c in trained.model.characteristics],
     }
 
 
-def _risks(known: Collected, card: Scorecard, figures: Figures) -> list[Risk]:
+def _risks(known: Collected, cards: Mapping[str, Scorecard], figures: Figures) -> list[Risk]:
     """What was said of the loans to judge on, by loan and day."""
     bands = set(figures["warning_bands"].value)
-    stands = int(figures["warning_alert_days"].value)
-    scored = by_scorecard(card, known.rows)
-    pds, own_bands = (np.asarray(scored[name]).tolist() for name in ("pd", "band"))
+    scored = {name: by_scorecard(card, known.rows) for name, card in cards.items()}
+    pds = {name: np.asarray(own["pd"]).tolist() for name, own in scored.items()}
+    found = {name: own["band"].to_pylist() for name, own in scored.items()}
     lowest = known.rows["min_balance_90d"].to_pylist()
-    found = []
-    for month, pd, band, least in zip(known.months, pds, own_bands, lowest, strict=True):
+    alerts = {
+        (client, day.year, day.month) for client, days in known.alerts.items() for day in days
+    }
+    risks = []
+    for place, month in enumerate(known.months):
         if not month.loan.learns:
             client, day = month.loan.client_id, month.day
-            value, expert = known.points[client, day]
-            raised = any(0 <= (day - on).days < stands for on in known.alerts.get(client, ()))
-            balance = np.inf if least is None else least
-            found.append(Risk(month, pd, band in bands, value, expert in bands, raised, balance))
-    return found
+            points, expert = known.points[client, day]
+            risks.append(
+                Risk(
+                    month,
+                    {name: own[place] for name, own in pds.items()},
+                    {name: own[place] in bands for name, own in found.items()},
+                    points,
+                    expert in bands,
+                    (client, day.year, day.month) in alerts,
+                    np.inf if lowest[place] is None else lowest[place],
+                )
+            )
+    return risks
 
 
 # --- how good the warnings are --------------------------------------------------------------------
 
-WARNINGS: dict[str, Callable[[Risk], float]] = {
-    "alerts": lambda risk: risk.alert,
-    "expert": lambda risk: risk.expert,
-    "behavioural": lambda risk: risk.behavioural,
-    "alerts_or_behavioural": lambda risk: risk.alert or risk.behavioural,
-}
-"""What the product warns of by itself: one where it does."""
-RANKINGS: dict[str, Callable[[Risk], float]] = {
-    "behavioural": lambda risk: risk.pd,
-    "expert": lambda risk: -risk.points,
-    "min_balance": lambda risk: -risk.min_balance,
-}
-"""What orders loans by risk; the last is the baseline."""
+Says = Callable[[Risk], float]
+"""What somebody says of a loan on a month-end; higher is worse."""
+
+
+def warnings(cards: Iterable[str]) -> dict[str, Says]:
+    """What the product warns of by itself: one where it does."""
+    own: dict[str, Says] = {
+        "alerts of severity P1 or P2": lambda risk: risk.alert,
+        "expert card": lambda risk: risk.expert,
+    }
+    for name in cards:
+        own[name] = lambda risk, name=name: risk.behavioural[name]
+    for name in cards:
+        own[f"alerts or {name}"] = lambda risk, name=name: risk.alert or risk.behavioural[name]
+    return own
+
+
+def rankings(cards: Iterable[str]) -> dict[str, Says]:
+    """What orders loans by risk; the last is the baseline."""
+    own: dict[str, Says] = {name: lambda risk, name=name: risk.pd[name] for name in cards}
+    own["expert card"] = lambda risk: -risk.points
+    own["lowest balance of 90 days"] = lambda risk: -risk.min_balance
+    return own
 
 
 def watches(
     risks: Sequence[Risk],
     events: Mapping[str, dt.date],
     good: frozenset[str],
-    of: Callable[[Risk], float],
+    says: Says,
     last: dt.date,
 ) -> list[Watch]:
     """Every loan with an event that was watched for a month-end at least, and every good one with a
@@ -528,7 +561,7 @@ def watches(
                 Watch(
                     loan_id,
                     tuple(risk.month.day for risk in days),
-                    tuple(float(of(risk)) for risk in days),
+                    tuple(float(says(risk)) for risk in days),
                     event,
                 )
             )
@@ -536,52 +569,56 @@ def watches(
 
 
 def _judged(
-    bank: Bank, risks: Sequence[Risk], became: Outcomes, horizon: int, figures: Figures
+    bank: Bank, risks: Sequence[Risk], became: Outcomes, figures: Figures
 ) -> dict[str, Any]:
-    last = bank.last - dt.timedelta(days=horizon)
+    last = bank.last - dt.timedelta(days=int(figures["warning_horizon_days"].value))
     every = frozenset(loan.loan_id for loan in bank.loans if not loan.learns)
     calm = every - became.distress.keys()
     repaid = (every & became.told) - became.default.keys()
-    outcomes = {"distress": (became.distress, calm), "default": (became.default, repaid)}
-    return {
-        name: _outcome(
-            lambda of, events=events, good=good: watches(risks, events, good, of, last),
-            sum(bank.cut <= events[loan_id] for loan_id in every & events.keys()),
-            horizon,
+    found = {}
+    for name, events, good in (
+        ("distress", became.distress, calm),
+        ("default", became.default, repaid),
+    ):
+        happened = sum(bank.cut <= events[loan] for loan in every & events.keys())
+        found[name] = _outcome(
+            lambda says, events=events, good=good: watches(risks, events, good, says, last),
+            list(risks[0].pd),
+            happened,
             figures,
         )
-        for name, (events, good) in outcomes.items()
-    }
+    return found
 
 
 def _outcome(
-    by: Callable[[Callable[[Risk], float]], list[Watch]],
-    happened: int,
-    horizon: int,
-    figures: Figures,
+    by: Callable[[Says], list[Watch]], cards: Sequence[str], happened: int, figures: Figures
 ) -> dict[str, Any]:
     at_least = figures["warning_lead_days"].value
-    ranked = {name: by(of) for name, of in RANKINGS.items()}
-    one = ranked["behavioural"]
+    months = int(figures["warning_cure_months"].value)
+    ranked = {name: by(says) for name, says in rankings(cards).items()}
+    standing = {name: [held(watch, months) for watch in own] for name, own in ranked.items()}
+    one = ranked[cards[0]]
     reach = [(watch.event - watch.days[0]).days for watch in one if watch.event]
     return {
         "loans": len(one),
         "events": len(reach),
         "before_a_month_end": happened - len(reach),
         "watched": {least: sum(days >= least for days in reach) for least in at_least},
-        "warnings": {name: _row(judged(by(of), 1, at_least)) for name, of in WARNINGS.items()},
-        "discrimination": {
-            name: _discrimination(own, horizon, figures) for name, own in ranked.items()
+        "warnings": {
+            name: _row(judged([held(watch, months) for watch in by(says)], 1, at_least))
+            for name, says in warnings(cards).items()
         },
-        "budgets": {
-            name: [_row(judged(own, threshold_of(own, budget), at_least)) for budget in BUDGETS]
-            for name, own in ranked.items()
-        },
-        "curve": {
-            name: [_row(judged(own, threshold_of(own, budget), at_least)) for budget in CURVE]
-            for name, own in ranked.items()
-        },
+        "discrimination": {name: _discrimination(own, figures) for name, own in ranked.items()},
+        "budgets": {name: _curve(own, BUDGETS, at_least) for name, own in standing.items()},
+        "curve": {name: _curve(own, CURVE, at_least) for name, own in standing.items()},
     }
+
+
+def _curve(
+    own: Sequence[Watch], budgets: Iterable[float], at_least: Sequence[int]
+) -> list[dict[str, Any]]:
+    """The lowest threshold within each budget of false alarms."""
+    return [_row(judged(own, threshold_of(own, budget), at_least)) for budget in budgets]
 
 
 def _discrimination(own: Sequence[Watch], horizon: int, figures: Figures) -> list[dict[str, Any]]:

@@ -88,6 +88,14 @@ def lead_days(days: Sequence[dt.date], raised: Sequence[bool], event: dt.date) -
     return (event - first).days if first else 0
 
 
+def held(watch: Watch, months: int) -> Watch:
+    """The same loan with the highest risk of so many month-ends on each: a warning then stands until its
+    reason was not there on so many month-ends in a row."""
+    risks = watch.risks
+    highest = (max(risks[max(0, n - months + 1) : n + 1]) for n in range(len(risks)))
+    return watch._replace(risks=tuple(highest))
+
+
 def judged(watches: Sequence[Watch], threshold: float, at_least: Sequence[int]) -> Judged:
     """Lead times of the events and alarms of the good loans, where a risk of `threshold` is a warning.
     There must be an event, and a month-end of a good loan."""

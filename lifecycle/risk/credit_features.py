@@ -26,6 +26,8 @@ SOLD = "bank.product.sold.v1"
 REJECTED = "bank.account.payment_rejected.v1"
 PENALTY = "bank.credit.penalty_interest_charged.v1"
 APPLIED = "bank.credit.application_submitted.v1"
+APPROVED = "bank.credit.approved.v1"
+SETTLED = "bank.credit.settled.v1"
 DUE = "bank.credit.repayment_due.v1"
 MADE = "bank.credit.repayment_made.v1"
 MISSED = "bank.credit.repayment_missed.v1"
@@ -259,6 +261,21 @@ def instalment_to_balance(history: History, figures: Figures) -> ir.Table:
     )
 
 
+@feature("R10")
+def running_instalment_to_credit(history: History, figures: Figures) -> ir.Table:
+    """The monthly instalments of running loans, interest aside, for each unit of the mean credit of half
+    a year."""
+    credits = _inflows(history, figures).group_by("subject_id").agg(mean=_.number.mean())
+    return _for_each(_running_instalment(history), credits)
+
+
+@feature("R10")
+def running_instalment_to_balance(history: History, figures: Figures) -> ir.Table:
+    """The same for each unit of the mean balance after the entries of half a year."""
+    balances = _balances(history, figures, 180).agg(mean=_.balance.mean())
+    return _for_each(_running_instalment(history), balances)
+
+
 # --- what backs it, and how long it is known ------------------------------------------------------
 
 
@@ -339,6 +356,14 @@ def _instalment(history: History, figures: Figures) -> ir.Table:
     return asked.select(
         "subject_id", instalment=units(_.requested_amount).cast("float64") / _.term_months
     )
+
+
+def _running_instalment(history: History) -> ir.Table:
+    """(subject_id, instalment) of all loans that were approved and are not settled."""
+    approved = _newest(history.facts(APPROVED).filter(_.term_months > 0), "facility_id")
+    running = approved.anti_join(history.facts(SETTLED), ["subject_id", "facility_id"])
+    monthly = units(running.approved_amount).cast("float64") / running.term_months
+    return running.group_by("subject_id").agg(instalment=monthly.sum())
 
 
 def _for_each(asked: ir.Table, base: ir.Table) -> ir.Table:

@@ -18,6 +18,8 @@ from lifecycle.events.account import AccountPartyAdded, CardIssued, PaymentRejec
 from lifecycle.events.credit import (
     Allocation,
     ApplicationSubmitted,
+    CreditApproved,
+    CreditSettled,
     PenaltyInterestCharged,
     RepaymentDue,
     RepaymentMade,
@@ -48,7 +50,18 @@ def bank() -> Bank:
         requested_amount="9000.00",
         term_months=12,
     )
-    # Later than the early date.
+    # Later than the early date. The settled loan counts no more.
+    for loan, amount in (("F", "9000.00"), ("G", "5000.00")):
+        lives.add(
+            CreditApproved,
+            "2026-02-01",
+            application_id=f"APP-{loan}",
+            facility_id=loan,
+            approved_amount=amount,
+            term_months=12,
+            rate="0",
+        )
+    lives.add(CreditSettled, "2026-02-20", facility_id="G", settled_date=dt.date(2026, 2, 20))
     lives.debit("2026-03-01", "1109.00", balance_after="-100.00")
     lives.add(
         AccountPartyAdded, "2026-03-02", account_id=f"{ALONE}-A1", client_id="x", role="OWNER"
@@ -138,6 +151,8 @@ CASES: dict[str, tuple[float | None, float | None]] = {
     "household_share_180d": (1 / 4, 1 / 5),
     "gambling_share_180d": (100 / 500, 100 / 1609),
     "instalment_to_credit": (1.0, 1.0),
+    "running_instalment_to_credit": (None, 1.0),
+    "running_instalment_to_balance": (None, 750 / (4009 / 6)),
     "instalment_to_balance": (750 / (4109 / 5), 750 / (4009 / 6)),
     "tenure_days": (761.0, 820.0),
     "second_person": (0.0, 1.0),

@@ -13,6 +13,7 @@ from lifecycle.early_warning import (
     Alarms,
     Watch,
     discrimination,
+    held,
     judged,
     lead_days,
     months_before,
@@ -92,6 +93,14 @@ def test_the_lowest_threshold_within_a_budget_of_alarms(
 def test_a_budget_that_no_risk_keeps_warns_of_nobody() -> None:
     assert judged(BOOK, threshold_of(BOOK, 100), (90,)).alarms.standing == 0
     assert threshold_of(BOOK, 100) > 6
+
+
+@pytest.mark.parametrize(
+    ("risks", "months", "standing"),
+    [("131211", 1, "131211"), ("131211", 3, "133322"), ("5", 3, "5"), ("", 3, "")],
+)
+def test_a_warning_is_held_for_some_months(risks: str, months: int, standing: str) -> None:
+    assert held(watch("a", risks, EVENT), months) == watch("a", standing, EVENT)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,6 @@ import pytest
 from benchmarks.profiles import FIRST_DAY
 from benchmarks.warning import (
     DAYS,
-    RANKINGS,
-    WARNINGS,
     Bank,
     Lent,
     Month,
@@ -20,6 +18,8 @@ from benchmarks.warning import (
     in_distress,
     month_ends,
     months_of,
+    rankings,
+    warnings,
     watches,
 )
 from lifecycle.alerts.rules import RuleSet
@@ -46,12 +46,12 @@ def test_a_loan_is_watched_on_the_month_ends_on_which_it_runs() -> None:
 
 
 def test_months_to_learn_from_are_over_before_those_to_judge_on() -> None:
-    bank = Bank("b", [LOAN, EARLIER], cut=day("2026-05-30"), last=day("2026-12-31"))
-    # 2026-02-28 and 90 days are 2026-05-29; the outcome of 2026-03-31 is not known at the cut.
-    learnt = [month for month in months_of(bank, 90) if month.loan.learns]
-    assert [month.day for month in learnt] == [day("2026-01-31"), day("2026-02-28")]
-    judged = months_of(bank._replace(cut=day("2026-03-01")), 90)
-    assert judged == [Month(LOAN, day("2026-03-31"))]
+    bank = Bank("b", [LOAN, EARLIER], cut=day("2026-03-01"), last=day("2026-12-31"))
+    assert months_of(bank) == [
+        Month(LOAN, day("2026-03-31")),
+        Month(EARLIER, day("2026-01-31")),
+        Month(EARLIER, day("2026-02-28")),
+    ]
 
 
 def posted(balance: str | None, on: str = "2026-02-03") -> Fact:
@@ -141,7 +141,7 @@ def test_a_move_to_a_worse_stage_is_an_alert_and_a_grant_is_none(rule_set: RuleS
 
 
 def risk(loan: Lent, on: str, pd: float) -> Risk:
-    return Risk(Month(loan, day(on)), pd, pd > 0.08, 500, True, False, 10.0)
+    return Risk(Month(loan, day(on)), {"card": pd}, {"card": pd > 0.08}, 500, True, False, 10.0)
 
 
 def test_a_loan_is_watched_until_its_event_and_a_good_one_while_its_outcome_is_known() -> None:
@@ -150,7 +150,11 @@ def test_a_loan_is_watched_until_its_event_and_a_good_one_while_its_outcome_is_k
     ends = ("2026-01-31", "2026-02-28", "2026-03-31")
     risks = [risk(loan, end, 0.1) for loan in (LOAN, good, unknown) for end in ends]
     found = watches(
-        risks, {"L": day("2026-03-04")}, frozenset("G"), RANKINGS["expert"], day("2026-03-01")
+        risks,
+        {"L": day("2026-03-04")},
+        frozenset("G"),
+        rankings([])["expert card"],
+        day("2026-03-01"),
     )
     assert [(one.loan_id, len(one.days), one.event) for one in found] == [
         ("L", 2, day("2026-03-04")),
@@ -164,7 +168,7 @@ def test_an_event_before_the_first_month_end_is_not_watched() -> None:
         [risk(LOAN, "2026-01-31", 0.1)],
         {"L": day("2026-01-31")},
         frozenset(),
-        WARNINGS["alerts"],
+        warnings([])["expert card"],
         day("2026-12-31"),
     )
     assert found == []

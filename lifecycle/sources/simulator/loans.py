@@ -26,7 +26,7 @@ MISSED: dict[str, tuple[int, ...]] = {
 nothing, so that it is more than 90 days past due within five months."""
 _PAID_LATE = {"MISSED_ONCE", "MISSED_TWICE"}
 BORROWERS = {"DECLINES", "STOPS_SUDDENLY", "RECOVERS", "PAYS"}
-"""Stories of borrowers, whose loans run for more than a year: long enough for the story."""
+"""Stories of borrowers, whose loans run for as long as there are: long enough for every story."""
 
 
 class Application(NamedTuple):
@@ -87,7 +87,7 @@ class Loan:
         self._application = application
         self._diary = diary
         self._first = first
-        self._term = diary.random.choice(TERMS[1:] if story in BORROWERS else TERMS)
+        self._term = diary.random.choice(TERMS[-1:] if story in BORROWERS else TERMS)
         self._due_day = diary.random.randrange(16, 28)
         self._instalment = income * 15 // 100 // YUAN * YUAN
         self._missed: Sequence[int] = MISSED.get(story, ())
