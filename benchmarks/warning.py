@@ -192,7 +192,7 @@ def _simulated(
     seconds: dict[str, float],
     note: Note,
 ) -> dict[str, Any]:
-    from lifecycle.sources.simulator import STORIES_EVERY, STRAINED
+    from lifecycle.sources.simulator import STRAINED
 
     source = app.simulator(
         configured, seed=seed, clients=clients, first_day=FIRST_DAY, days=DAYS, stories=STRAINED
@@ -204,8 +204,7 @@ def _simulated(
 
     def outcomes(engine: Engine) -> Outcomes:
         for loan_id, (client, granted, ended) in seen.loans.items():
-            number = int(client.rpartition("-")[2])
-            learns = number // STORIES_EVERY % 2 == 0
+            learns = int(client.rpartition("-")[2]) % 2 == 0
             loans.append(Lent(loan_id, client, granted, ended or last, learns))
         facts = Facts(engine, last, configured.timezone, frozenset())
         moves = engine.run(classification.timelines(facts, rules.parameters)).to_pylist()
@@ -470,6 +469,11 @@ def fitted(
         if month.loan.learns and month.day < event and month.day + ahead < bank.cut:
             places.append(place)
             bads.append(int(event - month.day <= ahead))
+    if not places:
+        raise UsageError(
+            f"The bank has no month to learn from whose {horizon} days were over at {bank.cut}: take a "
+            "longer history."
+        )
     months = [known.months[place] for place in places]
     table = known.rows.take(places).drop_columns("subject_id")
     table = table.append_column("bad", pa.array(bads, pa.int8()))
@@ -621,7 +625,8 @@ def _curve(
     return [_row(judged(own, threshold_of(own, budget), at_least)) for budget in budgets]
 
 
-def _discrimination(own: Sequence[Watch], horizon: int, figures: Figures) -> list[dict[str, Any]]:
+def _discrimination(own: Sequence[Watch], figures: Figures) -> list[dict[str, Any]]:
+    horizon = int(figures["warning_horizon_days"].value)
     validation = figures_of(figures).validation
     chosen = {f"the last {horizon} days": _within(horizon)} | {
         name: months_before(*lag) for name, lag in LAGS.items()

@@ -4,15 +4,23 @@ bank of borrowers goes through the whole of it."""
 from __future__ import annotations
 
 import datetime as dt
+import random
+from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from benchmarks import evaluation_page, warning_page
 from benchmarks.profiles import FIRST_DAY
 from benchmarks.warning import (
+    BUDGETS,
     DAYS,
     Bank,
+    Collected,
     Lent,
     Month,
+    Outcomes,
     Risk,
     Seen,
     in_distress,
@@ -20,12 +28,15 @@ from benchmarks.warning import (
     months_of,
     rankings,
     warnings,
+    watched,
     watches,
 )
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.errors import UsageError
 from lifecycle.events import Fact, decoded
 from lifecycle.events.account import TransactionPosted
 from lifecycle.events.credit import PenaltyInterestCharged, RepaymentMissed
+from lifecycle.plots import warning_plot
 from lifecycle.sources.simulator import STRAINED, SimulatorSource
 from tests.lakes import ZONE
 from tests.support import opened, outgoing
@@ -172,6 +183,113 @@ def test_an_event_before_the_first_month_end_is_not_watched() -> None:
         day("2026-12-31"),
     )
     assert found == []
+
+
+# --- fitted, judged, told -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def result(rule_set: RuleSet) -> dict[str, Any]:
+    """Loans of two years, a third of them with falling balances before their distress."""
+    chance = random.Random(1)
+    cut, last = day("2027-07-01"), day("2028-12-31")
+    loans, distress, months, values = [], {}, [], []
+    for number in range(240):
+        year, month = (2026, 1) if number % 2 == 0 else (2027, 7)
+        first = dt.date(year, month + number % 3, 5)
+        loan = Lent(f"L{number}", f"C{number}", first, last, number % 2 == 0)
+        loans.append(loan)
+        event = first + dt.timedelta(days=chance.randrange(150, 330)) if number % 3 == 0 else None
+        if event:
+            distress[loan.loan_id] = event
+        for month in months_of(Bank("b", [loan], cut, last)):
+            ahead = (event - month.day).days if event else 999
+            months.append(month)
+            values.append(1_000 * min(ahead, 240) / 240 + chance.gauss(0, 120))
+    names = rule_set.parameters["warning_candidates"].value
+    rows = pa.table({
+        "subject_id": [month.subject.subject_id for month in months],
+        **{name: values if name == "min_balance_90d" else [0.0] * len(values) for name in names},
+    })
+    default = {loan: on + dt.timedelta(days=91) for loan, on in distress.items()}
+    known = Collected(
+        written=len(months),
+        months=months,
+        rows=rows,
+        points={(month.loan.client_id, month.day): (600, "C") for month in months},
+        alerts={f"C{loan[1:]}": [on] for loan, on in distress.items()},
+        became=Outcomes(distress, default, frozenset(loan.loan_id for loan in loans)),
+    )
+    found = watched(Bank("b", loans, cut, last), known, rule_set.parameters)
+    return {
+        "banks": {"simulated": found | {"stories": {"DECLINES": 3}}},
+        "clients": 240,
+        "seed": 1,
+        "target": rule_set.parameters["warning_target"].value,
+        "seconds": {"judging": 1.0},
+        "peak_rss_mb": 1,
+        "machine": {"cpus": 1, "memory_gb": 1, "python": "3"},
+    }
+
+
+def test_who_falls_before_the_event_is_told_early(result: dict[str, Any]) -> None:
+    found = result["banks"]["simulated"]["distress"]
+    assert found["events"] == 40
+    assert found["before_a_month_end"] == 0
+    card, *_others = found["discrimination"]
+    near, *_between, early = found["discrimination"][card]
+    assert near["auc"] > 0.95 > early["auc"]
+    assert near["low"] <= near["auc"] <= near["high"]
+
+
+def test_points_that_never_move_tell_nothing(result: dict[str, Any]) -> None:
+    found = result["banks"]["simulated"]["distress"]
+    assert {row["auc"] for row in found["discrimination"]["expert card"]} == {0.5}
+    assert found["warnings"]["expert card"]["median"] == 0
+
+
+def test_more_false_alarms_give_more_time(result: dict[str, Any]) -> None:
+    found = result["banks"]["simulated"]["distress"]
+    for rows in found["budgets"].values():
+        medians = [row["median"] for row in rows]
+        assert medians == sorted(medians)
+        allowed = zip(rows, BUDGETS, strict=True)
+        assert all(row["per_thousand"] <= budget for row, budget in allowed)
+
+
+def test_an_alert_on_the_distress_itself_leads_to_the_default_alone(result: dict[str, Any]) -> None:
+    found = result["banks"]["simulated"]
+    assert found["distress"]["warnings"]["alerts of severity P1 or P2"]["median"] == 0
+    assert 60 < found["default"]["warnings"]["alerts of severity P1 or P2"]["median"] <= 91
+
+
+def test_what_is_learnt_from_was_over_at_the_cut(result: dict[str, Any]) -> None:
+    learnt = result["banks"]["simulated"]["learnt"]
+    assert learnt["behavioural scorecard, 90 days"]["last"] == day("2027-03-31")
+    for own in learnt.values():
+        assert 0 < own["before_distress"] < own["months"]
+
+
+def test_without_a_month_to_learn_from_it_says_so(rule_set: RuleSet) -> None:
+    known = Collected(0, [], pa.table({"subject_id": []}), {}, {}, Outcomes({}, {}, frozenset()))
+    with pytest.raises(UsageError, match="whose 90 days were over"):
+        watched(Bank("b", [], day("2027-01-01"), day("2028-12-31")), known, rule_set.parameters)
+
+
+def test_the_page_and_the_picture(result: dict[str, Any], tmp_path: Path) -> None:
+    page = tmp_path / "evaluation.md"
+    begin, end = evaluation_page.markers(warning_page.PART)
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n", encoding="utf-8")
+    evaluation_page.write(page, warning_page.tables(result), warning_page.PART)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "#### Before first distress" in text
+    assert "**Target** (a median of 90 days at 20 false alarms)" in text
+    warning_plot(warning_page.panels(result), (20, 90), tmp_path / "warning.png")
+    assert (tmp_path / "warning.png").stat().st_size > 10_000
+    with pytest.raises(UsageError, match="cannot be written"):
+        warning_plot(warning_page.panels(result), (20, 90), tmp_path / "no" / "warning.png")
 
 
 # --- the bank of borrowers ------------------------------------------------------------------------

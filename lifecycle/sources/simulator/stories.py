@@ -150,10 +150,12 @@ class Label(NamedTuple):
     """How large it is, as the typology measures it."""
 
 
-def _spread(name: str, places: range, offset: int, cycle: int = 12) -> dict[int, Story]:
+def _spread(
+    name: str, places: range, offset: int, step: int = 37, cycle: int = 12
+) -> dict[int, Story]:
     """The same story for several places, begun on different days of more than a year."""
     return {
-        place: Story(name, offset + 11 * number, 37, cycle, joins_within=150)
+        place: Story(name, offset + 11 * number, step, cycle, joins_within=150)
         for number, place in enumerate(places, start=1)
     }
 
@@ -169,11 +171,11 @@ LEAVING: dict[int, Story] = {
 sign, and some that look like it and stay. Companies live quietly."""
 
 STRAINED: dict[int, Story] = {
-    **_spread("DECLINES", range(1, 8), 190, 18),
-    **_spread("STOPS_SUDDENLY", range(8, 10), 220, 18),
-    **_spread("RECOVERS", range(10, 18), 190, 18),
-    **_spread("PAYS", range(18, 45), 0, 18),
-    **_spread("PAYS", range(1), 0, 18),
+    **_spread("DECLINES", range(1, 8), 190, 111, 6),
+    **_spread("STOPS_SUDDENLY", range(8, 10), 220, 111, 6),
+    **_spread("RECOVERS", range(10, 18), 190, 111, 6),
+    **_spread("PAYS", range(18, 45), 0, 111, 6),
+    **_spread("PAYS", range(1), 0, 111, 6),
 }
 """Client number modulo 50 -> story, of a bank of borrowers: who pays no more, after signs of it or without
 one, and who shows the signs and pays. Companies live quietly."""
