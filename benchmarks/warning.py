@@ -74,7 +74,7 @@ LAGS = {
     "4 to 6 months": (4, 6),
     "7 to 12 months": (7, 12),
 }
-BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200)
+BUDGETS = (5, 10, 20, 50, 100, 200)
 """False alarms per 1,000 good month-ends whose threshold is looked up."""
 CURVE = tuple(float(n) for n in np.geomspace(1, 400, 40))
 

@@ -118,10 +118,15 @@ def warning_plot(
     for axes, (title, curves) in zip(grid.flat, panels, strict=True):
         for name, (across, up) in curves.items():
             axes.plot(across, up, marker=".", linewidth=1, label=name)
-        axes.plot([0, alarms, alarms], [days, days, axes.get_ylim()[1]], color="0.5", dashes=(4, 2))
+        top = max(axes.get_ylim()[1], 1.3 * days)
+        axes.plot([0, alarms, alarms], [days, days, top], color="0.5", dashes=(4, 2))
         axes.set_title(title, fontsize=9)
         axes.set_xscale("symlog", linthresh=1)
-        axes.set(xlim=(0, 400), xlabel="month-ends of good loans with a warning, in 1,000")
+        axes.set(
+            xlim=(0, 400),
+            ylim=(-5, top),
+            xlabel="month-ends of good loans with a warning, in 1,000",
+        )
         axes.set_ylabel("median days before the event")
         axes.grid(visible=True, alpha=0.3)
     grid.flat[0].legend(loc="best", fontsize=8)

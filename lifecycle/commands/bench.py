@@ -248,7 +248,7 @@ def attrition(
 
 @group.command()
 def warning(
-    clients: Annotated[int, typer.Option(min=300, help="Clients of the simulated bank.")] = 900,
+    clients: Annotated[int, typer.Option(min=300, help="Clients of the simulated bank.")] = 600,
     seed: Annotated[int, typer.Option(help="Same seed, same bank.")] = 1,
     berka: Annotated[bool, typer.Option(help="Also watch the real loans.")] = False,
     write: Annotated[

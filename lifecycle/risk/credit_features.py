@@ -205,6 +205,19 @@ def inflow_mean_180d(history: History, figures: Figures) -> ir.Table:
 
 
 @feature("R08")
+def inflow_drop_90d(history: History, figures: Figures) -> ir.Table:
+    """What came in a day within ninety days for each unit that came in a day before, within a year; of
+    who was paid something for a month before."""
+    credits = _moved(history, figures, int(figures["credit_history_days"].value)).filter(_.credit)
+    sums = credits.group_by("subject_id").agg(
+        late=_.number.sum(where=_.age < 90), before=_.number.sum(where=_.age >= 90), age=_.age.max()
+    )
+    known = sums.filter(_.age >= 90 + 30, _.before > 0)
+    daily = known.before / (known.age - 89)
+    return known.select("subject_id", value=ibis.coalesce(_.late, 0.0) / 90 / daily)
+
+
+@feature("R08")
 def outflow_share_180d(history: History, figures: Figures) -> ir.Table:
     """What went out within half a year for each unit that came in."""
     sums = (
@@ -221,6 +234,14 @@ def salary_share_180d(history: History, figures: Figures) -> ir.Table:
     purposes = list(figures["income_purposes"].value)
     earned = _.purpose.isin(purposes).fill_null(False)
     return _share(_inflows(history, figures), earned)
+
+
+@feature("R09")
+def days_since_salary(history: History, figures: Figures) -> ir.Table:
+    """Days since salary or pension came last, of who got any within a year."""
+    purposes = list(figures["income_purposes"].value)
+    earned = history.entries(figures).filter(_.credit, _.purpose.isin(purposes))
+    return earned.group_by("subject_id").agg(value=_.age.min())
 
 
 @feature("R17")
@@ -332,10 +353,10 @@ def _balances(history: History, figures: Figures, days: int) -> GroupedTable:
     return told.group_by("subject_id")
 
 
-def _moved(history: History, figures: Figures) -> ir.Table:
-    """Entries of half a year that a client or a payer made, without loans paid out and own transfers."""
+def _moved(history: History, figures: Figures, days: int = 180) -> ir.Table:
+    """Entries of a window that a client or a payer made, without loans paid out and own transfers."""
     borrowed = list(figures["flow_excluded_credit_purposes"].value)
-    entries = history.entries(figures).filter(_.age < 180, ~_.by_bank, ~_.own)
+    entries = history.entries(figures).filter(_.age < days, ~_.by_bank, ~_.own)
     return entries.filter(~(_.credit & _.purpose.isin(borrowed).fill_null(False)))
 
 

@@ -145,6 +145,9 @@ CASES: dict[str, tuple[float | None, float | None]] = {
         pstdev([500, 600, 1000, 1000, 1009, -100]) / (4009 / 6),
     ),
     "inflow_mean_180d": (750.0, 750.0),
+    # Worked out below, for who was paid for longer.
+    "inflow_drop_90d": (None, None),
+    "days_since_salary": (26.0, 85.0),
     "outflow_share_180d": (500 / 1500, 1609 / 1500),
     "salary_share_180d": (1000 / 1500, 1000 / 1500),
     "cash_share_180d": (500 / 1500, 500 / 1500),
@@ -173,6 +176,23 @@ def test_a_feature_is_what_was_worked_out(name: str, rows: Any) -> None:
     early, late = CASES[name]
     assert rows["early"][name] == (None if early is None else pytest.approx(early))
     assert rows["late"][name] == (None if late is None else pytest.approx(late))
+
+
+def test_a_falling_inflow_is_seen(tmp_path: Path, rule_set: RuleSet) -> None:
+    made = Bank()
+    lives = made.person("falls")
+    lives.credit("2025-10-01", "1000.00", purpose="SALA")
+    lives.credit("2025-11-15", "1000.00")
+    lives.credit("2026-02-10", "300.00")
+    # Neither the bank's interest nor what was borrowed is an inflow.
+    lives.credit("2026-02-11", "50.00", initiator="BANK", purpose="INTE")
+    lives.credit("2026-02-12", "9000.00", purpose="LOAN")
+    with DuckDBEngine(lake_of(tmp_path / "lake", made.facts)) as engine:
+        history = History(engine, [Subject("late", "falls", LATE)], ZONE)
+        (row,) = engine.run(features(history, rule_set.parameters)).to_pylist()
+    # 1 October is 181 days before, so that 92 days lie before the last 90.
+    assert row["inflow_drop_90d"] == pytest.approx((300 / 90) / (2000 / 92))
+    assert row["days_since_salary"] == 181.0
 
 
 def test_what_comes_later_changes_nothing(tmp_path: Path, rule_set: RuleSet, rows: Any) -> None:
