@@ -102,7 +102,8 @@ def test_the_page_keeps_what_stands_outside_the_markers(
 ) -> None:
     page = tmp_path / "evaluation.md"
     page.write_text(
-        f"before\n{evaluation_page.BEGIN}\nold\n{evaluation_page.END}\nafter\n", encoding="utf-8"
+        "before\n{}\nold\n{}\nafter\n".format(*evaluation_page.markers("evaluation")),
+        encoding="utf-8",
     )
     evaluation_page.write(page, evaluation_page.tables(result))
     text = page.read_text(encoding="utf-8")
