@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.evaluation_page import table
-from benchmarks.warning import BUDGETS
+from benchmarks.warnings_judged import BUDGETS
 
 PART = "warning"
 _BANKS = {"berka": "Real loans (Berka)", "simulated": "Simulated bank"}

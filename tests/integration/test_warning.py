@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 
 from benchmarks.profiles import FIRST_DAY
-from benchmarks.warning import Bank, Collected, Lent, Outcomes, Seen, collected
+from benchmarks.warning import Collected, Seen, collected
+from benchmarks.warnings_judged import Bank, Lent, Outcomes
 from lifecycle import app, settings
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.sources.simulator import STRAINED

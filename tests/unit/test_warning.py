@@ -13,22 +13,16 @@ import pytest
 
 from benchmarks import evaluation_page, warning_page
 from benchmarks.profiles import FIRST_DAY
-from benchmarks.warning import (
+from benchmarks.warning import DAYS, Collected, Seen, in_distress, month_ends, months_of, watched
+from benchmarks.warnings_judged import (
     BUDGETS,
-    DAYS,
     Bank,
-    Collected,
     Lent,
     Month,
     Outcomes,
     Risk,
-    Seen,
-    in_distress,
-    month_ends,
-    months_of,
     rankings,
     warnings,
-    watched,
     watches,
 )
 from lifecycle.alerts.rules import RuleSet
