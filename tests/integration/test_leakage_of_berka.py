@@ -116,11 +116,12 @@ def test_another_future_of_the_loans_leaves_every_feature_as_it_is(
     assert as_bytes(found) == as_bytes(rows)
 
 
-@pytest.mark.parametrize("seed", range(2))
 def test_outcomes_at_random_are_not_learnt(
-    seed: int, whole: tuple[list[GrantedLoan], pa.Table], rule_set: RuleSet
+    whole: tuple[list[GrantedLoan], pa.Table], rule_set: RuleSet
 ) -> None:
-    rows = whole[1]
-    bad = pa.array((np.random.default_rng(seed).random(rows.num_rows) < 0.3).astype("int8"))
-    auc = unseen_auc(rows.append_column("bad", bad), rule_set)
-    assert auc is None or abs(auc - 0.5) < 0.15
+    rows, aucs = whole[1], []
+    for seed in range(4):
+        bad = pa.array((np.random.default_rng(seed).random(rows.num_rows) < 0.3).astype("int8"))
+        aucs.append(unseen_auc(rows.append_column("bad", bad), rule_set))
+    assert abs(np.mean(aucs) - 0.5) < 0.08
+    assert max(aucs) < 0.65

@@ -152,19 +152,20 @@ def dated(lake: Lake, subjects: list[Subject], rule_set: RuleSet) -> pa.Table:
     return feature_table(lake, later, rule_set.parameters)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_labels_at_random_are_not_learnt(seed: int, dated: pa.Table, rule_set: RuleSet) -> None:
-    """Rows that were not fitted are ranked by chance, or nothing is found to rank them by."""
-    bad = pa.array((np.random.default_rng(seed).random(dated.num_rows) < 0.2).astype("int8"))
-    auc = unseen_auc(dated.append_column("bad", bad), rule_set)
-    assert auc is None or abs(auc - 0.5) < 0.1
+def test_labels_at_random_are_not_learnt(dated: pa.Table, rule_set: RuleSet) -> None:
+    """Rows that were not fitted are ranked by chance."""
+    aucs = []
+    for seed in range(4):
+        bad = pa.array((np.random.default_rng(seed).random(dated.num_rows) < 0.2).astype("int8"))
+        aucs.append(unseen_auc(dated.append_column("bad", bad), rule_set))
+    assert abs(np.mean(aucs) - 0.5) < 0.06
+    assert max(aucs) < 0.62
 
 
 def test_a_label_that_features_tell_is_learnt(dated: pa.Table, rule_set: RuleSet) -> None:
     """The guard can fail."""
     bad = pc.less(dated["balance_cv_180d"], 0.25).fill_null(False).cast("int8")
     auc = unseen_auc(dated.append_column("bad", bad), rule_set)
-    assert auc is not None
     assert auc > 0.9
 
 
