@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from lifecycle.quarantine import Action, Answer, Request
     from lifecycle.refresh import Refreshed
     from lifecycle.scoring import Models
-    from lifecycle.sources.berka_loans import GrantedLoan
+    from lifecycle.sources.berka_loans import BerkaLoanLives, GrantedLoan
     from lifecycle.sources.simulator import SimulatorSource, Story
 
 
@@ -468,6 +468,13 @@ def training_table(
 
     with nightly(settings) as night:
         return make_table(night, first, last)
+
+
+def berka_loan_lives(settings: Settings) -> BerkaLoanLives:
+    """The real loans with what became of them, as far as half of the entries tell."""
+    from lifecycle.sources.berka_loans import BerkaLoanLives
+
+    return BerkaLoanLives(_berka_folder(), settings.timezone)
 
 
 def simulator(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -95,6 +95,41 @@ def recall_plot(
         axes.set_ylim(-0.05, 1.05)
         axes.grid(visible=True, alpha=0.3)
     figure.suptitle("Recall by size (circle: the rule is met by itself, cross: it is not)")
+    try:
+        figure.savefig(path, dpi=110, format="png")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
+    finally:
+        plt.close(figure)
+
+
+def warning_plot(
+    panels: Sequence[tuple[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]]],
+    target: tuple[float, float],
+    path: Path,
+) -> None:
+    """Draw median lead times by false alarms into a PNG file, a panel each: title, and curves by name.
+    What lies above and left of the target reaches it. Raises UsageError when the file cannot be written."""
+    rows = -(-len(panels) // 2)
+    figure, grid = plt.subplots(
+        rows, 2, figsize=(10, 3.6 * rows), layout="constrained", squeeze=False
+    )
+    alarms, days = target
+    for axes, (title, curves) in zip(grid.flat, panels, strict=True):
+        for name, (across, up) in curves.items():
+            axes.plot(across, up, marker=".", linewidth=1, label=name)
+        top = max(axes.get_ylim()[1], 1.3 * days)
+        axes.plot([0, alarms, alarms], [days, days, top], color="0.5", dashes=(4, 2))
+        axes.set_title(title, fontsize=9)
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set(
+            xlim=(0, 400),
+            ylim=(-5, top),
+            xlabel="month-ends of good loans with a warning, in 1,000",
+        )
+        axes.set_ylabel("median days before the event")
+        axes.grid(visible=True, alpha=0.3)
+    grid.flat[0].legend(loc="best", fontsize=8)
     try:
         figure.savefig(path, dpi=110, format="png")
     except OSError as error:

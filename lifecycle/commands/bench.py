@@ -247,6 +247,40 @@ def attrition(
 
 
 @group.command()
+def warning(
+    clients: Annotated[int, typer.Option(min=300, help="Clients of the simulated bank.")] = 600,
+    seed: Annotated[int, typer.Option(help="Same seed, same bank.")] = 1,
+    berka: Annotated[bool, typer.Option(help="Also watch the real loans.")] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="Write the tables between the markers of this page.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw lead times by false alarms into this PNG file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How early loans that go bad are warned of, month by month, and how many good ones with them."""
+    from benchmarks import evaluation_page, warning_page
+    from benchmarks.warning import measure
+
+    if write:
+        evaluation_page.check(write, warning_page.PART)
+    result = measure(settings.load(), clients=clients, seed=seed, berka=berka, note=err.print)
+    if plot:
+        from lifecycle.plots import warning_plot
+
+        target = result["target"]
+        warning_plot(
+            warning_page.panels(result), (target["false_alarms"], target["lead_days"]), plot
+        )
+    if write:
+        evaluation_page.write(write, warning_page.tables(result), warning_page.PART)
+    if as_json:
+        return print_json(result)
+    out.print(warning_page.tables(result), highlight=False, markup=False)
+
+
+@group.command()
 def bulk(
     clients: Annotated[int, typer.Option(min=10, help="Clients of the bank.")] = 100_000,
     days: Annotated[

@@ -6,7 +6,7 @@ missing. Its code is that of the reason it may give. To add one, write the funct
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 
 import ibis
@@ -26,6 +26,8 @@ SOLD = "bank.product.sold.v1"
 REJECTED = "bank.account.payment_rejected.v1"
 PENALTY = "bank.credit.penalty_interest_charged.v1"
 APPLIED = "bank.credit.application_submitted.v1"
+APPROVED = "bank.credit.approved.v1"
+SETTLED = "bank.credit.settled.v1"
 DUE = "bank.credit.repayment_due.v1"
 MADE = "bank.credit.repayment_made.v1"
 MISSED = "bank.credit.repayment_missed.v1"
@@ -53,11 +55,16 @@ def feature(code: str) -> Callable[[Derive], Feature]:
     return lambda derive: Feature(derive.__name__, code, derive)
 
 
-def features(history: History, figures: Figures) -> ir.Table:
-    """One row a subject: subject_id, and every feature as a column, null where it is missing."""
+def features(
+    history: History, figures: Figures, chosen: Mapping[str, Feature] | None = None
+) -> ir.Table:
+    """One row a subject: subject_id, and every feature (or those chosen, by name) as a column, null where
+    it is missing. Raises UsageError for a feature that reads facts around the history."""
     columns = [
-        made.derive(history, figures).select("subject_id", **{name: _.value.cast("float64")})
-        for name, made in FEATURES.items()
+        history.known(f"The feature {name}", made.derive(history, figures)).select(
+            "subject_id", **{name: _.value.cast("float64")}
+        )
+        for name, made in (FEATURES if chosen is None else chosen).items()
     ]
     return reduce(_beside, columns, history.subjects.select("subject_id"))
 
@@ -197,6 +204,19 @@ def inflow_mean_180d(history: History, figures: Figures) -> ir.Table:
 
 
 @feature("R08")
+def inflow_drop_90d(history: History, figures: Figures) -> ir.Table:
+    """What came in a day within ninety days for each unit that came in a day before, within a year; of
+    who was paid something for a month before."""
+    credits = _moved(history, figures, int(figures["credit_history_days"].value)).filter(_.credit)
+    sums = credits.group_by("subject_id").agg(
+        late=_.number.sum(where=_.age < 90), before=_.number.sum(where=_.age >= 90), age=_.age.max()
+    )
+    known = sums.filter(_.age >= 90 + 30, _.before > 0)
+    daily = known.before / (known.age - 89)
+    return known.select("subject_id", value=ibis.coalesce(_.late, 0.0) / 90 / daily)
+
+
+@feature("R08")
 def outflow_share_180d(history: History, figures: Figures) -> ir.Table:
     """What went out within half a year for each unit that came in."""
     sums = (
@@ -213,6 +233,14 @@ def salary_share_180d(history: History, figures: Figures) -> ir.Table:
     purposes = list(figures["income_purposes"].value)
     earned = _.purpose.isin(purposes).fill_null(False)
     return _share(_inflows(history, figures), earned)
+
+
+@feature("R09")
+def days_since_salary(history: History, figures: Figures) -> ir.Table:
+    """Days since salary or pension came last, of who got any within a year."""
+    purposes = list(figures["income_purposes"].value)
+    earned = history.entries(figures).filter(_.credit, _.purpose.isin(purposes))
+    return earned.group_by("subject_id").agg(value=_.age.min())
 
 
 @feature("R17")
@@ -251,6 +279,21 @@ def instalment_to_balance(history: History, figures: Figures) -> ir.Table:
     return _for_each(
         _instalment(history, figures), _balances(history, figures, 180).agg(mean=_.balance.mean())
     )
+
+
+@feature("R10")
+def running_instalment_to_credit(history: History, figures: Figures) -> ir.Table:
+    """The monthly instalments of running loans, interest aside, for each unit of the mean credit of half
+    a year."""
+    credits = _inflows(history, figures).group_by("subject_id").agg(mean=_.number.mean())
+    return _for_each(_running_instalment(history), credits)
+
+
+@feature("R10")
+def running_instalment_to_balance(history: History, figures: Figures) -> ir.Table:
+    """The same for each unit of the mean balance after the entries of half a year."""
+    balances = _balances(history, figures, 180).agg(mean=_.balance.mean())
+    return _for_each(_running_instalment(history), balances)
 
 
 # --- what backs it, and how long it is known ------------------------------------------------------
@@ -314,10 +357,10 @@ def _balances(history: History, figures: Figures, days: int) -> GroupedTable:
     return after.union(before.filter(_.balance != 0)).group_by("subject_id")
 
 
-def _moved(history: History, figures: Figures) -> ir.Table:
-    """Entries of half a year that a client or a payer made, without loans paid out and own transfers."""
+def _moved(history: History, figures: Figures, days: int = 180) -> ir.Table:
+    """Entries of a window that a client or a payer made, without loans paid out and own transfers."""
     borrowed = list(figures["flow_excluded_credit_purposes"].value)
-    entries = history.entries(figures).filter(_.age < 180, ~_.by_bank, ~_.own)
+    entries = history.entries(figures).filter(_.age < days, ~_.by_bank, ~_.own)
     return entries.filter(~(_.credit & _.purpose.isin(borrowed).fill_null(False)))
 
 
@@ -338,6 +381,14 @@ def _instalment(history: History, figures: Figures) -> ir.Table:
     return asked.select(
         "subject_id", instalment=units(_.requested_amount).cast("float64") / _.term_months
     )
+
+
+def _running_instalment(history: History) -> ir.Table:
+    """(subject_id, instalment) of all loans that were approved and are not settled."""
+    approved = _newest(history.facts(APPROVED).filter(_.term_months > 0), "facility_id")
+    running = approved.anti_join(history.facts(SETTLED), ["subject_id", "facility_id"])
+    monthly = units(running.approved_amount).cast("float64") / running.term_months
+    return running.group_by("subject_id").agg(instalment=monthly.sum())
 
 
 def _for_each(asked: ir.Table, base: ir.Table) -> ir.Table:

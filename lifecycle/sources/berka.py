@@ -269,14 +269,16 @@ class BerkaSource:
         loans = {row["account_id"]: row for row in bank.loans}
         for row in bank.loans:
             yield from self._granted(row, bank.owner[row["account_id"]])
-            payments = [
-                (time, entry)
-                for time, entry in self._timed_entries(bank.entries.get(row["account_id"], []))
-                if entry.symbol == "UVER"
-            ]
-            yield from self._schedule(row, bank, payments)
+            payments = self._payments(row, bank)
+            yield from self._schedule(row, bank, {entry.date for _, entry in payments})
+            yield from self._repayments(row, bank.owner[row["account_id"]], payments)
         for account, entries in bank.entries.items():
             yield from self._penalties(account, entries, loans.get(account), bank.owner[account])
+
+    def _payments(self, row: dict[str, str], bank: Bank) -> list[tuple[dt.datetime, Entry]]:
+        """The entries that pay a loan."""
+        entries = bank.entries.get(row["account_id"], [])
+        return [(at, entry) for at, entry in self._timed_entries(entries) if entry.symbol == "UVER"]
 
     def _granted(self, row: dict[str, str], owner: str) -> Iterator[Timed]:
         day, facility = _date(row["date"]), f"LOAN-{row['loan_id']}"
@@ -314,12 +316,11 @@ class BerkaSource:
         yield Timed(self._at(day, 10, 5), owner, disbursed, True, False)
 
     def _schedule(
-        self, row: dict[str, str], bank: Bank, payments: list[tuple[dt.datetime, Entry]]
+        self, row: dict[str, str], bank: Bank, paid_days: set[dt.date]
     ) -> Iterator[Timed]:
         owner, facility = bank.owner[row["account_id"]], f"LOAN-{row['loan_id']}"
         dues = due_dates(_date(row["date"]), int(row["duration"]))
         total = money_text(bank.instalment(row))
-        paid_days = {entry.date for _, entry in payments}
         for number, due in enumerate(dues, start=1):
             if due > bank.last_day:
                 break
@@ -346,6 +347,11 @@ class BerkaSource:
                     dpd_start=due,
                 )
                 yield Timed(self._at(grace, 23, 59, 58), owner, missed, True, False)
+
+    def _repayments(
+        self, row: dict[str, str], owner: str, payments: list[tuple[dt.datetime, Entry]]
+    ) -> Iterator[Timed]:
+        facility = f"LOAN-{row['loan_id']}"
         for time, entry in payments:
             amount = money_text(entry.amount)
             made = cr.RepaymentMade(

@@ -18,6 +18,8 @@ from lifecycle.events.account import AccountPartyAdded, CardIssued, PaymentRejec
 from lifecycle.events.credit import (
     Allocation,
     ApplicationSubmitted,
+    CreditApproved,
+    CreditSettled,
     PenaltyInterestCharged,
     RepaymentDue,
     RepaymentMade,
@@ -48,7 +50,18 @@ def bank() -> Bank:
         requested_amount="9000.00",
         term_months=12,
     )
-    # Later than the early date.
+    # Later than the early date. The settled loan counts no more.
+    for loan, amount in (("F", "9000.00"), ("G", "5000.00")):
+        lives.add(
+            CreditApproved,
+            "2026-02-01",
+            application_id=f"APP-{loan}",
+            facility_id=loan,
+            approved_amount=amount,
+            term_months=12,
+            rate="0",
+        )
+    lives.add(CreditSettled, "2026-02-20", facility_id="G", settled_date=dt.date(2026, 2, 20))
     lives.debit("2026-03-01", "1109.00", balance_after="-100.00")
     lives.add(
         AccountPartyAdded, "2026-03-02", account_id=f"{ALONE}-A1", client_id="x", role="OWNER"
@@ -135,6 +148,9 @@ CASES: dict[str, tuple[float | None, float | None]] = {
         pstdev(THEN) / mean(THEN),
     ),
     "inflow_mean_180d": (750.0, 750.0),
+    # Worked out below, for who was paid for longer.
+    "inflow_drop_90d": (None, None),
+    "days_since_salary": (26.0, 85.0),
     "outflow_share_180d": (500 / 1500, 1609 / 1500),
     "salary_share_180d": (1000 / 1500, 1000 / 1500),
     "cash_share_180d": (500 / 1500, 500 / 1500),
@@ -142,6 +158,8 @@ CASES: dict[str, tuple[float | None, float | None]] = {
     "gambling_share_180d": (100 / 500, 100 / 1609),
     "instalment_to_credit": (1.0, 1.0),
     "instalment_to_balance": (750 / mean(FIRST), 750 / mean(THEN)),
+    "running_instalment_to_credit": (None, 1.0),
+    "running_instalment_to_balance": (None, 750 / mean(THEN)),
     "tenure_days": (761.0, 820.0),
     "second_person": (0.0, 1.0),
     "product_breadth": (0.0, 1.0),
@@ -161,6 +179,23 @@ def test_a_feature_is_what_was_worked_out(name: str, rows: Any) -> None:
     early, late = CASES[name]
     assert rows["early"][name] == (None if early is None else pytest.approx(early))
     assert rows["late"][name] == (None if late is None else pytest.approx(late))
+
+
+def test_a_falling_inflow_is_seen(tmp_path: Path, rule_set: RuleSet) -> None:
+    made = Bank()
+    lives = made.person("falls")
+    lives.credit("2025-10-01", "1000.00", purpose="SALA")
+    lives.credit("2025-11-15", "1000.00")
+    lives.credit("2026-02-10", "300.00")
+    # Neither the bank's interest nor what was borrowed is an inflow.
+    lives.credit("2026-02-11", "50.00", initiator="BANK", purpose="INTE")
+    lives.credit("2026-02-12", "9000.00", purpose="LOAN")
+    with DuckDBEngine(lake_of(tmp_path / "lake", made.facts)) as engine:
+        history = History(engine, [Subject("late", "falls", LATE)], ZONE)
+        (row,) = engine.run(features(history, rule_set.parameters)).to_pylist()
+    # 1 October is 181 days before, so that 92 days lie before the last 90.
+    assert row["inflow_drop_90d"] == pytest.approx((300 / 90) / (2000 / 92))
+    assert row["days_since_salary"] == 181.0
 
 
 def test_what_comes_later_changes_nothing(tmp_path: Path, rule_set: RuleSet, rows: Any) -> None:

@@ -170,28 +170,50 @@ def _lateness(facts: Facts) -> ir.Table:
     first, so an instalment is paid when the running sum of payments reaches that of instalments."""
     due = facts.table(DUE).filter(_.due_date <= facts.business_date)
     made = repayments(facts)
-    owed = due.mutate(
-        running=due.total
-        .cast("float64")
-        .sum()
-        .over(_running(due.facility_id, [due.due_date, due.instalment_no, due.event_id]))
+    owed = due.select(
+        "client",
+        "event_id",
+        "time",
+        "due_date",
+        facility="facility_id",
+        level=_added_up(due.total, due.facility_id, [due.due_date, due.instalment_no, due.event_id])
+        - 0.005,
+        paid_on=ibis.null("date"),
+        owed=1,
     )
     paid = made.select(
+        client=ibis.null("string"),
+        event_id="event_id",
+        time="time",
+        due_date=ibis.null("date"),
         facility="facility_id",
+        level=_added_up(
+            made.pays, made.facility_id, [made.business_date, made.time, made.event_id]
+        ),
         paid_on="business_date",
-        paid=made.pays
-        .cast("float64")
-        .sum()
-        .over(_running(made.facility_id, [made.business_date, made.time, made.event_id])),
+        owed=0,
     )
-    covered = owed.left_join(
-        paid, [owed.facility_id == paid.facility, paid.paid >= owed.running - 0.005]
+    # From the highest sum down, so that all payments that reach an instalment's stand before it: one
+    # sort, where a join would hold every instalment against every payment.
+    levels = owed.union(paid)
+    downwards = ibis.window(
+        group_by=levels.facility,
+        order_by=[levels.level.desc(), levels.owed, levels.event_id],
+        preceding=None,
+        following=0,
     )
-    each = covered.group_by(["client", "event_id", "time", "due_date"]).agg(
-        paid_on=ibis.coalesce(covered.paid_on.min(), ibis.literal(facts.business_date))
+    each = levels.mutate(reached=levels.paid_on.min().over(downwards)).filter(_.owed == 1)
+    paid_on = ibis.coalesce(each.reached, ibis.literal(facts.business_date))
+    return each.select(
+        "client",
+        "event_id",
+        "time",
+        paid_on=paid_on,
+        days=paid_on.delta(each.due_date, unit="day"),
     )
-    return each.mutate(days=each.paid_on.delta(each.due_date, unit="day"))
 
 
-def _running(group: ir.Value, order: list[ir.Value]) -> ibis.expr.builders.WindowBuilder:
-    return ibis.window(group_by=group, order_by=order, preceding=None, following=0)
+def _added_up(amount: ir.Value, group: ir.Value, order: list[ir.Value]) -> ir.FloatingValue:
+    """The running sum of an amount in a group."""
+    window = ibis.window(group_by=group, order_by=order, preceding=None, following=0)
+    return amount.cast("float64").sum().over(window)

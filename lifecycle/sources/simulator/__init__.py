@@ -8,6 +8,22 @@ planted, so the smallest bank has them all. The truth goes to a label file, neve
 
 from lifecycle.sources.simulator.laundering import LAUNDERING
 from lifecycle.sources.simulator.source import SimulatorSource
-from lifecycle.sources.simulator.stories import LEAVING, LENDING, STORIES, Label, Story
+from lifecycle.sources.simulator.stories import (
+    LEAVING,
+    LENDING,
+    STORIES,
+    STRAINED,
+    Label,
+    Story,
+)
 
-__all__ = ["LAUNDERING", "LEAVING", "LENDING", "STORIES", "Label", "SimulatorSource", "Story"]
+__all__ = [
+    "LAUNDERING",
+    "LEAVING",
+    "LENDING",
+    "STORIES",
+    "STRAINED",
+    "Label",
+    "SimulatorSource",
+    "Story",
+]

@@ -25,7 +25,7 @@ from lifecycle.sources.simulator.declarations import Declaration, circumstances,
 from lifecycle.sources.simulator.diary import CURRENCY, FEN, YUAN, Diary
 from lifecycle.sources.simulator.investments import invest
 from lifecycle.sources.simulator.life import Act, Life
-from lifecycle.sources.simulator.loans import MISSED, Application, Loan, consent
+from lifecycle.sources.simulator.loans import BORROWERS, MISSED, Application, Loan, consent
 from lifecycle.sources.simulator.stories import ALONE, MARRIED, RELATIONS, STORIES_EVERY, Story
 
 _SEXES: tuple[Literal["F", "M"], ...] = ("F", "M")
@@ -35,7 +35,7 @@ SCHOOL_AGE = range(6, 19)
 GOLD_FROM = 25_000 * YUAN
 SAVES, INVESTS, INSURED, BORROWS, CARDED = 0.3, 0.35, 0.4, 0.3, 0.7
 """Shares of the people who have no lifecycle story."""
-_ALWAYS_BORROWS = {*MISSED, "DEBTS_UNDERSTATED"}
+_ALWAYS_BORROWS = {*MISSED, *BORROWERS, "DEBTS_UNDERSTATED"}
 _ON_FIVE_INCOMES = {"ACTIVE", "AT_RISK_BALANCE"}
 """Stories about a balance that is many times the monthly flow."""
 

@@ -25,23 +25,23 @@ LOAN_PART = (3, 20)
 
 
 def steady(client: Individual) -> None:
-    _noise(client)
+    noise(client)
 
 
 def wavers(client: Individual) -> None:
     """Shows what leavers show; a month or two later all is as it was."""
-    _noise(client)
+    noise(client)
     _signs(client, stays=True)
 
 
 def leaves_announced(client: Individual) -> None:
-    _noise(client)
+    noise(client)
     _signs(client, stays=False)
     client.on(0, lambda day: _leave(client, day))
 
 
 def leaves_suddenly(client: Individual) -> None:
-    _noise(client)
+    noise(client)
     client.on(0, lambda day: _leave(client, day))
 
 
@@ -65,8 +65,8 @@ def _leave(client: Individual, day: dt.date) -> None:
 
 
 def send(account: Account, day: dt.date, part: int) -> int:
-    """Send parts of a thousand of an account to the client's own account elsewhere."""
-    amount = account.balance * part // 1_000
+    """Send parts of a thousand of an account, if there is money, to the client's own account elsewhere."""
+    amount = max(0, account.balance * part // 1_000)
     if amount > 0:
         account.book(day, 14 * 3600, SENT, amount, other=ELSEWHERE)
     return amount
@@ -84,15 +84,15 @@ def _signs(client: Individual, *, stays: bool) -> None:
         if random.random() < SHOWN:
             act(client, -random.randrange(last, first), stays)
 
-    shown(_lose_salary, 120, 25)
+    shown(lose_salary, 120, 25)
     shown(_cancel_order, 90, 5)
-    shown(_move_a_part, 80, 4)
+    shown(move_a_part, 80, 4)
     shown(_rest, 60, 12)
     shown(_complain, 110, 8)
     shown(_not_reached, 80, 20)
 
 
-def _lose_salary(client: Individual, age: int, stays: bool) -> None:
+def lose_salary(client: Individual, age: int, stays: bool) -> None:
     before = client.employer
 
     def stop(day: dt.date) -> None:
@@ -121,7 +121,7 @@ def _cancel_order(client: Individual, age: int, stays: bool) -> None:
         client.on(age + client.diary.random.randrange(20, 60), again)
 
 
-def _move_a_part(client: Individual, age: int, stays: bool) -> None:
+def move_a_part(client: Individual, age: int, stays: bool) -> None:
     part = client.diary.random.randrange(120, 400)
     back = client.diary.random.randrange(20, 50)
 
@@ -158,7 +158,7 @@ def _not_reached(client: Individual, age: int, stays: bool) -> None:
         client.on(age + more, lambda day: attempt(client.diary, day, reached=False))
 
 
-def _noise(client: Individual) -> None:
+def noise(client: Individual) -> None:
     """What happens to anybody: calls, some of them in vain, weeks away, money moved and brought back."""
     random = client.diary.random
     for begins in range(20, NOISE_UNTIL, NOISE_EVERY):
@@ -170,9 +170,9 @@ def _noise(client: Individual) -> None:
         if random.random() < 0.15:
             _rest(client, offset, True)
         if random.random() < 0.08:
-            _move_a_part(client, offset, True)
+            move_a_part(client, offset, True)
         if random.random() < 0.04:
-            _lose_salary(client, offset, True)
+            lose_salary(client, offset, True)
     if client.told == "STEADY" and random.random() < 0.15:
         _complain(client, random.randrange(10, 600) - (client.story_day - client.first).days, True)
     if client.told == "STEADY" and random.random() < 0.08:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lifecycle.events import consent as cs
@@ -27,6 +28,8 @@ MISSED: dict[str, tuple[int, ...]] = {
 """Story -> instalments that are not paid when due. The first two stories pay late; the others pay nothing
 from one instalment on, so that they are more than 90 days past due within four months."""
 _PAID_LATE = {"MISSED_ONCE", "MISSED_TWICE"}
+BORROWERS = {"DECLINES", "STOPS_SUDDENLY", "RECOVERS", "PAYS"}
+"""Stories of borrowers, whose loans run for as long as there are: long enough for every story."""
 
 
 class Application(NamedTuple):
@@ -87,16 +90,20 @@ class Loan:
         self._application = application
         self._diary = diary
         self._first = first
-        self._term = diary.random.choice(TERMS)
+        self._term = diary.random.choice(TERMS[-1:] if story in BORROWERS else TERMS)
         self._due_day = diary.random.randrange(16, 28)
         self._instalment = income * 15 // 100 // YUAN * YUAN
-        self._missed = MISSED.get(story, ())
+        self._missed: Sequence[int] = MISSED.get(story, ())
         self._late = story in _PAID_LATE
         self._number = 0
 
     def due_date(self, number: int) -> dt.date:
         month = self._first.year * 12 + self._first.month - 1 + number
         return dt.date(month // 12, month % 12 + 1, self._due_day)
+
+    def stop(self) -> None:
+        """What falls due from now on is not paid."""
+        self._missed = range(self._number + 1, self._term + 1)
 
     def day(self, day: dt.date) -> None:
         """What happens to the loan on one day."""

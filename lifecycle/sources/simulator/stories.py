@@ -150,10 +150,12 @@ class Label(NamedTuple):
     """How large it is, as the typology measures it."""
 
 
-def _leaving(name: str, places: range, offset: int) -> dict[int, Story]:
+def _spread(
+    name: str, places: range, offset: int, step: int = 37, cycle: int = 12
+) -> dict[int, Story]:
     """The same story for several places, begun on different days of more than a year."""
     return {
-        place: Story(name, offset + 11 * number, 37, 12, joins_within=150)
+        place: Story(name, offset + 11 * number, step, cycle, joins_within=150)
         for number, place in enumerate(places, start=1)
     }
 
@@ -172,11 +174,21 @@ LENDING: dict[int, Story] = {
 part pays late now and then."""
 
 LEAVING: dict[int, Story] = {
-    **_leaving("LEAVES_ANNOUNCED", range(1, 9), 190),
-    **_leaving("LEAVES_SUDDENLY", range(9, 12), 200),
-    **_leaving("WAVERS", range(12, 20), 190),
-    **_leaving("STEADY", range(20, 45), 0),
-    **_leaving("STEADY", range(1), 0),
+    **_spread("LEAVES_ANNOUNCED", range(1, 9), 190),
+    **_spread("LEAVES_SUDDENLY", range(9, 12), 200),
+    **_spread("WAVERS", range(12, 20), 190),
+    **_spread("STEADY", range(20, 45), 0),
+    **_spread("STEADY", range(1), 0),
 }
 """Client number modulo 50 -> story, of a bank whose clients leave: announced and with noise, without a
 sign, and some that look like it and stay. Companies live quietly."""
+
+STRAINED: dict[int, Story] = {
+    **_spread("DECLINES", range(1, 8), 190, 111, 6),
+    **_spread("STOPS_SUDDENLY", range(8, 10), 220, 111, 6),
+    **_spread("RECOVERS", range(10, 18), 190, 111, 6),
+    **_spread("PAYS", range(18, 45), 0, 111, 6),
+    **_spread("PAYS", range(1), 0, 111, 6),
+}
+"""Client number modulo 50 -> story, of a bank of borrowers: who pays no more, after signs of it or without
+one, and who shows the signs and pays. Companies live quietly."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lifecycle.sources.simulator import incidents, journeys, leaving, lending
+from lifecycle.sources.simulator import incidents, journeys, leaving, lending, strain
 from lifecycle.sources.simulator.individuals import Individual
 from lifecycle.sources.simulator.investments import invest_above_tolerance
 from lifecycle.sources.simulator.loans import MISSED, STOPS_PAYING
@@ -57,6 +57,10 @@ _TELL: dict[str, incidents.Tell] = {
     "LEAVES_ANNOUNCED": leaving.leaves_announced,
     "LEAVES_SUDDENLY": leaving.leaves_suddenly,
     **dict.fromkeys(STOPS_PAYING, lending.stops_paying),
+    "DECLINES": strain.declines,
+    "STOPS_SUDDENLY": strain.stops_suddenly,
+    "RECOVERS": strain.recovers,
+    "PAYS": leaving.noise,
 }
 """Story -> how it is told; what is declared falsely, and a loan, need nothing more."""
 
