@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from lifecycle.clients.reading import AML
 from lifecycle.errors import UsageError
+from lifecycle.risk.score import AML
 
 Answer = Literal["APPROVED", "REJECTED"]
 STATUSES = ("WAITING", "APPROVED", "REJECTED")

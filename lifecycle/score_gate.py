@@ -12,9 +12,8 @@ import msgspec
 import pyarrow as pa
 
 from lifecycle.clients.attribute import Figures
-from lifecycle.clients.reading import AML
 from lifecycle.risk import credit_score
-from lifecycle.risk.score import REASONS_MAX, Reason
+from lifecycle.risk.score import AML, REASONS_MAX, Reason
 from lifecycle.scoring import SCORERS, Models, Row, again, chosen, named
 
 _BANDS = ("A", "B", "C", "D", "E", "LOW", "MEDIUM", "HIGH")

@@ -14,10 +14,9 @@ from lifecycle import aml_scoring, attrition, conduct, credit, profiling
 from lifecycle.clients.attribute import Figures
 from lifecycle.clients.checks import Check
 from lifecycle.clients.facts import Facts
-from lifecycle.clients.reading import AML
 from lifecycle.clients.summary import Summary, document
 from lifecycle.ports import Engine
-from lifecycle.risk.score import Candidate
+from lifecycle.risk.score import AML, Candidate
 from lifecycle.scoring import FITTED_CREDIT, Models
 
 USED = ("client_id", "name", "value", "sources")

@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.attribute import Figures
-from lifecycle.clients.reading import AML
 from lifecycle.errors import UsageError
 from lifecycle.models.scorecard import Scorecard
 from lifecycle.risk import attrition_score, conduct_score, credit_score
 from lifecycle.risk.aml import score as aml_score
 from lifecycle.risk.conduct_score import Sign
 from lifecycle.risk.score import (
+    AML,
     Candidate,
     Score,
     Version,

@@ -12,15 +12,12 @@ from lifecycle.clients.attribute import Figures
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.consent import Permission
 from lifecycle.events.fields import Purpose
+from lifecycle.risk.score import AML, ATTRITION
 
 Row = dict[str, Any]
 Permissions = Mapping[Purpose, Permission]
 
 COMPLIANCE = "CO"
-AML = "AML"
-"""The type of the score that speaks of money laundering."""
-ATTRITION = "ATTRITION"
-"""The type of the score that rests on a consent."""
 
 _HIDDEN: Row = {
     "value": None,

@@ -13,6 +13,10 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+AML = "AML"
+"""The type of the score that speaks of money laundering, which compliance alone may see."""
+ATTRITION = "ATTRITION"
+"""The type of the score that rests on a consent."""
 REASONS_MAX = 4
 Withheld = Literal["SUPPRESSED", "UNKNOWN", "NOT_CONSENTED"]
 """Why there is no score. SUPPRESSED: facts of the client are in quarantine, or a gate refused the score;
