@@ -12,12 +12,13 @@ import ibis.expr.types as ir
 from ibis import _
 
 from lifecycle.clients.attribute import Figures, latest
-from lifecycle.clients.attributes.identity import LINKED, REGISTERED
-from lifecycle.clients.attributes.products import DISBURSED
 from lifecycle.clients.entries import OPENED, SNAPSHOT, all_booked
 from lifecycle.clients.facts import Facts
 from lifecycle.risk.proceeds import Disbursement, Entry, Tracing, tracing
 
+DISBURSED = "bank.credit.disbursed.v1"
+REGISTERED = "bank.client.registered.v1"
+LINKED = "bank.client.relation_linked.v1"
 _LOAN = ("facility_id", "tranche_no")
 
 

@@ -479,7 +479,7 @@ def test_rows_of_a_night(model: Model | None, tmp_path: Path) -> None:
     with DuckDBEngine(lake_of(tmp_path, BANK.facts)) as engine:
         facts = Facts(engine, AS_OF, ZONE, frozenset())
         made = candidates(engine, facts, allowed, frozenset({"steady"}), FIGURES)  # type: ignore[arg-type]
-    rows_ = scored("ATTRITION", made, AS_OF, RULES, Models(model))
+    rows_ = scored("ATTRITION", made, AS_OF, RULES, Models(attrition=model))
     assert list(rows_) == sorted(EXPECTED)
     assert rows_["saver"]["status"] == "NOT_CONSENTED"
     assert rows_["saver"]["inputs"] == "null", "nothing is kept of who does not consent"

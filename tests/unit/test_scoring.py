@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expectations.gate import GreatExpectationsGate
-from lifecycle import score_gate, scoring
+from lifecycle import loan_scores, score_gate, scoring
 from lifecycle.alerts.rules import load_rules
 from lifecycle.errors import UsageError
+from lifecycle.models import artefact
 from lifecycle.override import Override, check_answer, check_override
 from lifecycle.risk import attrition_score
 from lifecycle.risk.aml.score import Inputs, Part
@@ -34,7 +35,8 @@ MODEL = Model(
     (Knot(-4.0, 0.01), Knot(2.0, 0.9)),
     {"rows": 1},
 )
-FRAME = Frame(DAY, Models(MODEL), FIGURES, RULES.hash, {"C1": "B"})
+CARD = artefact.champion(loan_scores.CARD).model
+FRAME = Frame(DAY, Models(CARD, MODEL), FIGURES, RULES.hash, {"C1": "B"})
 
 numbers = st.none() | st.floats(-1e9, 1e9)
 ids = st.lists(st.text("abc", min_size=1, max_size=3), max_size=3).map(tuple)
@@ -44,6 +46,7 @@ signs = st.builds(
 )
 INPUTS: dict[str, st.SearchStrategy[Any]] = {
     "CREDIT": st.dictionaries(st.sampled_from(["dpd", "tenure_days", "net_cashflow"]), numbers),
+    "FITTED_CREDIT": st.fixed_dictionaries({c.name: numbers for c in CARD.characteristics}),
     "ATTRITION": st.builds(
         attrition_score.Inputs,
         st.fixed_dictionaries(dict.fromkeys(FEATURES, numbers)),
@@ -82,6 +85,14 @@ def test_another_model_gives_another_id() -> None:
     assert fitted["feature_hash"] == points["feature_hash"]
     assert fitted["score_id"] != points["score_id"]
     assert (fitted["pd"] is None, points["pd"] is None) == (False, True)
+
+
+def test_a_model_that_is_gone_is_said_so() -> None:
+    features = dict.fromkeys((c.name for c in CARD.characteristics), 0.0)
+    (row,) = scoring.rows("FITTED_CREDIT", [Candidate("C1", features)], FRAME)
+    assert (row["score_type"], row["model_version"]) == ("CREDIT", CARD.version)
+    with pytest.raises(UsageError, match="not in the registry"):
+        scoring.again(row, Models(), FIGURES)
 
 
 # --- the gate -------------------------------------------------------------------------------------
