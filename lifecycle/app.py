@@ -1101,6 +1101,29 @@ def replay_alerts(settings: Settings, alert: str | None) -> dict[str, Any]:
     }
 
 
+def aml(
+    settings: Settings,
+    product: str,
+    date: dt.date | None,
+    client_id: str | None,
+    role: str | None,
+) -> list[dict[str, Any]]:
+    """Rows of one of the lake's products about money laundering, of the night served or of a date. Raises
+    UsageError for a role that may not read them, and for a date without a night."""
+    from lifecycle.clients import reading
+
+    if role != reading.COMPLIANCE:
+        raise UsageError(
+            "What is found of money laundering is read by compliance alone: --role CO."
+        )
+    with nightly(settings) as night:
+        date = date or night.store.served_date()
+        if date is None or night.lake.attributes(date, ("tenure_days",)) is None:
+            raise UsageError(f"There is no night of {date or 'any date'}: none was published.")
+        rows = night.lake.read(product, date).to_pylist()
+    return [row for row in rows if client_id in (None, row["client_id"])]
+
+
 def replay_scores(settings: Settings, date: dt.date | None, sample: int | None) -> dict[str, Any]:
     """Make scores of a night again: {date, scores, identical, differences}. Raises UsageError for a date
     without one, or when the rules or the model of a score are gone."""

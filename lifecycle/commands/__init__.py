@@ -6,6 +6,7 @@ import typer
 
 from lifecycle.commands import (
     alerts,
+    aml,
     backfill,
     bench,
     client,
@@ -42,6 +43,7 @@ for module in (
     models,
     model_life,
     alerts,
+    aml,
     scores,
     quarantine,
     overrides,

@@ -1,7 +1,7 @@
 """What a night made from what was sealed by then is what a rebuild of its date makes from the whole log:
-every row of profiles, observations, standings and facilities.
+every row of profiles, observations, standings, facilities and scores.
 
-Three nights in a row; `LIFECYCLE_NIGHTS=30` for a month of them.
+Two nights in a row; `LIFECYCLE_NIGHTS=30` for a month of them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from random import Random
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from msgspec.structs import replace
 
-from lifecycle import profiling, standings
+from lifecycle import profiling, scores, scoring, standings
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.adapters.lake import Lake
 from lifecycle.alerts.rules import RuleSet
@@ -29,7 +30,7 @@ from lifecycle.risk.classification import facilities
 from lifecycle.sources.simulator import SimulatorSource
 from tests.lakes import ZONE
 
-NIGHTS = int(os.environ.get("LIFECYCLE_NIGHTS", "3"))
+NIGHTS = int(os.environ.get("LIFECYCLE_NIGHTS", "2"))
 CLIENTS = 60
 FIRST = dt.date(2026, 1, 1)
 DAYS = 420
@@ -65,10 +66,25 @@ def night(
             .sort_by("client_id")
             .to_pylist(),
             "facilities": engine.run(facilities(facts, figures)).sort_by("facility_id").to_pylist(),
+            "scores": scored(engine, facts, made, rules),
             "standings": {client: document(one.after) for client, one in stood.items()},
         }
     rows = {"client_id": list(stood), "standing": list(tables["standings"].values())}
     return tables, pa.table(rows)
+
+
+def scored(
+    engine: DuckDBEngine, facts: Facts, made: list[profiling.Made], rules: RuleSet
+) -> list[dict[str, Any]]:
+    """Every score of a night, with what it was made of."""
+    figures, models = rules.parameters, scoring.Models()
+    used = pa.array(scores.attributes_used(figures))
+    rows = pa.concat_tables([part.rows for part in made])
+    profiles = rows.filter(pc.is_in(rows["name"], used))
+    summaries = pa.concat_tables([scores.summary_rows(part.summaries) for part in made])
+    found = scores.find(engine, facts, profiles, summaries, frozenset(), models, figures)
+    frame = scoring.Frame(facts.business_date, models, figures, rules.hash, {})
+    return [row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)]
 
 
 @pytest.mark.timeout(1800)
