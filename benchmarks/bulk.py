@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import bulk_bank
 from benchmarks.scratch import machine_facts, peak_rss_mb
-from lifecycle import app, profiling, score_gate, scores, scoring, standings
+from lifecycle import app, profiling, score_candidates, score_gate, scoring, standings
 from lifecycle.alerts.rules import load_rules
 from lifecycle.clients.attribute import Figures, closed_months
 from lifecycle.clients.attributes import ATTRIBUTES
@@ -241,7 +241,7 @@ def _night(configured: Settings, bank: Bank, into: Path) -> Cost:
         stood = standings.stand(engine, facts, None, figures)
         meter.lap("standings")
         watched, used, judged = [], [], []
-        names = pa.array(scores.attributes_used(figures))
+        names = pa.array(score_candidates.attributes_used(figures))
         profiles, summaries = into / "client_profile", into / "client_summary"
         for folder in (profiles, summaries):
             folder.mkdir()
@@ -249,16 +249,16 @@ def _night(configured: Settings, bank: Bank, into: Path) -> Cost:
             profiling.gate_columns(made, facts, figures)
             watched.append(standings.watched(made.rows, figures))
             own = made.rows.filter(pc.is_in(made.rows["name"], names))
-            used.append(own.select(scores.USED))
+            used.append(own.select(score_candidates.USED))
             pq.write_table(made.rows, profiles / f"{number}.parquet")
             rows = standings.rows_of(made.summaries, stood)
-            judged.append(rows.select(scores.SUMMARY))
+            judged.append(rows.select(score_candidates.SUMMARY))
             pq.write_table(rows, summaries / f"{number}.parquet")
         standings.gate_columns(watched, stood, None, figures)
         meter.lap("attributes, summaries, columns of gates")
         known, stated = pa.concat_tables(used), pa.concat_tables(judged)
         none = scoring.Models()
-        found = scores.find(engine, facts, known, stated, frozenset(), none, figures)
+        found = score_candidates.find(engine, facts, known, stated, frozenset(), none, figures)
         for name, product in found.products.items():
             _write(product.to_reader(), into, name)
         meter.lap("facilities, and what scores rest on")

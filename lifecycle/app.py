@@ -575,7 +575,7 @@ def _restated_night(settings: Settings, date: dt.date) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from lifecycle import profiling, scores, scoring
+    from lifecycle import profiling, score_candidates, scoring
     from lifecycle.clients.facts import Facts
     from lifecycle.restate import attribute_differences, score_differences
 
@@ -590,11 +590,11 @@ def _restated_night(settings: Settings, date: dt.date) -> dict[str, Any]:
             parts, summaries = [], []
             for made in profiling.make(engine, facts, figures):
                 parts.append(made.rows)
-                summaries.append(scores.summary_rows(made.summaries))
+                summaries.append(score_candidates.summary_rows(made.summaries))
             after = pa.concat_tables(parts)
-            used = pc.is_in(after["name"], pa.array(scores.attributes_used(figures)))
+            used = pc.is_in(after["name"], pa.array(score_candidates.attributes_used(figures)))
             fitted = night.models()
-            found = scores.find(
+            found = score_candidates.find(
                 engine,
                 facts,
                 after.filter(used),

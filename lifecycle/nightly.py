@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pyarrow as pa
 
-from lifecycle import aml_scoring, profiling, score_gate, scores, scoring, standings
+from lifecycle import aml_scoring, profiling, score_candidates, score_gate, scoring, standings
 from lifecycle.alerts.alert import Alert
 from lifecycle.alerts.decide import decider
 from lifecycle.alerts.late import (
@@ -239,12 +239,14 @@ def _profiles(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
 def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     facts, engine, degraded = _facts(business_date, night)
     figures, models = night.rules.parameters, night.models()
-    profiles = night.lake.attributes(business_date, scores.attributes_used(figures), scores.USED)
+    profiles = night.lake.attributes(
+        business_date, score_candidates.attributes_used(figures), score_candidates.USED
+    )
     if profiles is None:
         raise UsageError(f"There are no profiles of {business_date}: run the step profiles first.")
-    summaries = night.lake.read("client_summary", business_date, scores.SUMMARY)
+    summaries = night.lake.read("client_summary", business_date, score_candidates.SUMMARY)
     with engine:
-        found = scores.find(engine, facts, profiles, summaries, degraded, models, figures)
+        found = score_candidates.find(engine, facts, profiles, summaries, degraded, models, figures)
     grades = dict(zip(*(summaries[c].to_pylist() for c in ("client_id", "grade")), strict=True))
     frame = scoring.Frame(business_date, models, figures, night.rules.hash, grades)
     rows = [row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)]
@@ -255,7 +257,7 @@ def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
         rows[place] = scoring.suppressed(rows[place])
     products = found.products | {
         "risk_score": pa.Table.from_pylist(rows, scoring.SCHEMA).drop("as_of"),
-        "aml_review": scores.reviews(found.aml, rows, business_date, figures),
+        "aml_review": score_candidates.reviews(found.aml, rows, business_date, figures),
     }
     for name, product in products.items():
         rowed = _with(product, as_of=pa.scalar(business_date))

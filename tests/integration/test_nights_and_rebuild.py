@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pytest
 from msgspec.structs import replace
 
-from lifecycle import profiling, scores, scoring, standings
+from lifecycle import profiling, score_candidates, scoring, standings
 from lifecycle.adapters.engines import DuckDBEngine
 from lifecycle.adapters.lake import Lake
 from lifecycle.alerts.rules import RuleSet
@@ -78,11 +78,11 @@ def scored(
 ) -> list[dict[str, Any]]:
     """Every score of a night, with what it was made of."""
     figures, models = rules.parameters, scoring.Models()
-    used = pa.array(scores.attributes_used(figures))
+    used = pa.array(score_candidates.attributes_used(figures))
     rows = pa.concat_tables([part.rows for part in made])
     profiles = rows.filter(pc.is_in(rows["name"], used))
-    summaries = pa.concat_tables([scores.summary_rows(part.summaries) for part in made])
-    found = scores.find(engine, facts, profiles, summaries, frozenset(), models, figures)
+    summaries = pa.concat_tables([score_candidates.summary_rows(part.summaries) for part in made])
+    found = score_candidates.find(engine, facts, profiles, summaries, frozenset(), models, figures)
     frame = scoring.Frame(facts.business_date, models, figures, rules.hash, {})
     return [row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)]
 
