@@ -267,8 +267,8 @@ def _night(configured: Settings, bank: Bank, into: Path) -> Cost:
             row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)
         ]
         eligible = score_gate.eligible(stated["client_id"].to_pylist(), known)
-        stages = found.products["facility_stage"]
-        score_gate.columns(rowed, stages, eligible, none, figures)
+        stages, moves = (found.products[n] for n in ("facility_stage", "facility_timeline"))
+        score_gate.columns(rowed, stages, moves, eligible, none, figures)
         _write(pa.Table.from_pylist(rowed, scoring.SCHEMA).to_reader(), into, "risk_score")
         meter.lap("scores, columns of their gate")
         return meter.cost()

@@ -32,6 +32,22 @@ RULES: tuple[Rule, ...] = (
         "a score is of a model or a calibration that is not in force",
     ),
     check_column(
+        "score-04",
+        "ck_stable",
+        "PSI",
+        "warn",
+        "评分分布较建模时发生偏移",
+        "scores are spread otherwise than when their model was made",
+    ),
+    check_column(
+        "score-05",
+        "ck_pd_observed",
+        "PD_OBSERVED",
+        "warn",
+        "平均违约概率与近期实际违约率偏差过大",
+        "the mean PD is far from the defaults of the last months",
+    ),
+    check_column(
         "score-06",
         "ck_pd_by_band",
         "PD_NOT_MONOTONE",

@@ -808,7 +808,7 @@ def _decoded_models(credit: bytes | None, attrition: bytes | None) -> Models:
     from lifecycle.scoring import Models
 
     return Models(
-        scorecard_of(credit, "the champion").model if credit else None,
+        scorecard_of(credit, "the champion") if credit else None,
         read_model(attrition, "the champion", FEATURES) if attrition else None,
     )
 

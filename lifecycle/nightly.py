@@ -251,7 +251,8 @@ def _scores(business_date: dt.date, night: Nightly) -> tuple[int, str | None]:
     frame = scoring.Frame(business_date, models, figures, night.rules.hash, grades)
     rows = [row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)]
     eligible = score_gate.eligible(summaries["client_id"].to_pylist(), profiles)
-    judged = score_gate.columns(rows, found.products["facility_stage"], eligible, models, figures)
+    stages, moves = (found.products[n] for n in ("facility_stage", "facility_timeline"))
+    judged = score_gate.columns(rows, stages, moves, eligible, models, figures)
     verdict, _gate = _check("score", judged, business_date, night)
     for place in verdict.quarantined():
         rows[place] = scoring.suppressed(rows[place])

@@ -55,7 +55,7 @@ def find(
     allowed = profiling.allowed_purposes(engine, facts, figures)
     aml = aml_scoring.aml_night(engine, facts, figures, degraded)
     fitted = (
-        credit.fitted_candidates(engine, facts, models.credit, degraded, figures)
+        credit.fitted_candidates(engine, facts, models.credit.model, degraded, figures)
         if models.credit
         else []
     )

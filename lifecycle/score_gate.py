@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import statistics
 from collections import Counter, defaultdict
@@ -9,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from lifecycle.clients.attribute import Figures
+from lifecycle.models.metrics import psi
 from lifecycle.risk import credit_score
 from lifecycle.risk.score import AML, REASONS_MAX, Reason
 from lifecycle.scoring import SCORERS, Models, Row, again, chosen, named
@@ -26,12 +29,14 @@ _OF_EVERYBODY_WITH_AN_ACCOUNT = ("CREDIT", "MORAL")
 def columns(
     rows: Sequence[Row],
     stages: pa.Table,
+    moves: pa.Table,
     eligible: Mapping[str, Set[str]],
     models: Models,
     figures: Figures,
 ) -> dict[str, Sequence[Any]]:
     """Boolean columns and the key of each row. A client's facilities are judged on the rows of that client;
-    `eligible` is what `eligible` gives."""
+    `moves` are those of facilities between classes and stages, `eligible` is what `eligible` gives. What is
+    judged of a champion needs as many clients as its monitoring."""
     wrong_stage, wrong_tier = _stages(stages, figures), _tiers(stages, figures)
     versions = {
         (scorer.score_type, *version)
@@ -43,6 +48,10 @@ def columns(
     least = float(figures["score_coverage_min"].value)
     missing = {kind for kind, share in _coverage(rows, eligible) if share < least}
     unordered = set(_unordered(rows))
+    fitted = [row for row in rows if row["score_type"] == "CREDIT" and row["pd"] is not None]
+    judged = len(fitted) >= int(figures["model_monitoring"].value["clients"])
+    stable = not judged or _psi(fitted, models) < float(figures["score_validation"].value["psi"][0])
+    calibrated = not judged or _agrees(fitted, moves, figures)
     few = _withheld_share(rows) <= float(figures["score_suppressed_share_max"].value)
     bounds = _bounds(figures)
     return {
@@ -52,6 +61,8 @@ def columns(
             (row["score_type"], row["model_version"], row["calibration_version"]) in versions
             for row in rows
         ],
+        "ck_stable": [stable] * len(rows),
+        "ck_pd_observed": [calibrated] * len(rows),
         "ck_pd_by_band": [row["score_type"] not in unordered for row in rows],
         "ck_reasons": [_is_explained(row) for row in rows],
         "ck_stage": [row["client_id"] not in wrong_stage for row in rows],
@@ -122,6 +133,31 @@ def _coverage(rows: Sequence[Row], eligible: Mapping[str, Set[str]]) -> Iterator
 
 def _withheld_share(rows: Sequence[Row]) -> float:
     return Counter(row["status"] for row in rows)["SUPPRESSED"] / max(1, len(rows))
+
+
+def _psi(fitted: Sequence[Row], models: Models) -> float:
+    """How far the champion's scores are from those of its development."""
+    assert models.credit is not None, "there is no PD without a champion"
+    development = models.credit.development
+    scores = np.array([row["value"] for row in fitted], dtype=float)
+    return psi(development.shares, development.spread(scores))
+
+
+def _agrees(fitted: Sequence[Row], moves: pa.Table, figures: Figures) -> bool:
+    """Whether the mean PD of 12 months is near the rate of defaults of the last months, over a year. Who
+    defaulted was one of those that might have."""
+    limits = figures["score_pd_observed"].value
+    since = fitted[0]["as_of"] - dt.timedelta(days=limits["days"])
+    rows = moves.select(["client_id", "scale", "day", "after"]).to_pylist()
+    defaulted = {
+        m["client_id"]
+        for m in rows
+        if (m["scale"], m["after"]) == ("STAGE", "3") and m["day"] > since
+    }
+    exposed = len(fitted) + len(defaulted - {row["client_id"] for row in fitted})
+    observed = len(defaulted) / exposed * 365 / limits["days"]
+    mean = statistics.fmean(row["pd"] for row in fitted)
+    return bool(abs(mean - observed) <= float(limits["share"]) * observed)
 
 
 def _unordered(rows: Sequence[Row]) -> Iterator[str]:

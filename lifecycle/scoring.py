@@ -15,6 +15,7 @@ import pyarrow as pa
 from lifecycle.alerts.rules import RuleSet
 from lifecycle.clients.attribute import Figures
 from lifecycle.errors import UsageError
+from lifecycle.models.artefact import Stored
 from lifecycle.models.scorecard import Scorecard
 from lifecycle.risk import attrition_score, conduct_score, credit_score
 from lifecycle.risk.aml import score as aml_score
@@ -58,7 +59,7 @@ what the scorer was given, as JSON."""
 class Models(NamedTuple):
     """The fitted models in force; where there is none, points of the rules stand in."""
 
-    credit: Scorecard | None = None
+    credit: Stored[Scorecard] | None = None
     attrition: attrition_score.Model | None = None
 
 
@@ -81,15 +82,16 @@ def _fitted_credit(
     inputs: Mapping[str, Any], _as_of: dt.date, models: Models, _figures: Figures
 ) -> Score:
     assert models.credit is not None, "inputs of a champion are only made where there is one"
-    made = models.credit.score_row(inputs)
+    made = models.credit.model.score_row(inputs)
     return Score(made.score, made.band, made.pd, made.reasons)
 
 
 def _fitted_version(models: Models, _figures: Figures) -> Version | None:
     if models.credit is None:
         return None
-    calibration = msgspec.json.encode(models.credit.calibration)
-    return Version(models.credit.version, version_of("calibration", calibration))
+    card = models.credit.model
+    calibration = version_of("calibration", msgspec.json.encode(card.calibration))
+    return Version(card.version, calibration)
 
 
 def _attrition(inputs: Any, _as_of: dt.date, models: Models, figures: Figures) -> Score:

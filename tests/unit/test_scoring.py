@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import statistics
 from typing import Any
 
 import msgspec
@@ -35,8 +36,9 @@ MODEL = Model(
     (Knot(-4.0, 0.01), Knot(2.0, 0.9)),
     {"rows": 1},
 )
-CARD = artefact.champion(loan_scores.CARD).model
-FRAME = Frame(DAY, Models(CARD, MODEL), FIGURES, RULES.hash, {"C1": "B"})
+CHAMPION = artefact.champion(loan_scores.CARD)
+CARD = CHAMPION.model
+FRAME = Frame(DAY, Models(CHAMPION, MODEL), FIGURES, RULES.hash, {"C1": "B"})
 
 numbers = st.none() | st.floats(-1e9, 1e9)
 ids = st.lists(st.text("abc", min_size=1, max_size=3), max_size=3).map(tuple)
@@ -103,7 +105,12 @@ NO_STAGES = pa.table({
     "stage": pa.array([], pa.int64()),
     "tier": pa.array([], pa.string()),
 })
-BAD_FEATURES = {"dpd": 95.0, "missed_12m": 4.0}
+NO_MOVES = pa.table({
+    "client_id": pa.array([], pa.string()),
+    "scale": pa.array([], pa.string()),
+    "day": pa.array([], pa.date32()),
+    "after": pa.array([], pa.string()),
+})
 
 
 def night(clients: int = 4) -> list[dict[str, Any]]:
@@ -124,10 +131,11 @@ def night(clients: int = 4) -> list[dict[str, Any]]:
 def failed(
     rows: list[dict[str, Any]],
     stages: pa.Table = NO_STAGES,
+    moves: pa.Table = NO_MOVES,
     eligible: dict[str, set[str]] | None = None,
 ) -> dict[str, str]:
     """Expectation -> what it does, of those that do not hold."""
-    columns = score_gate.columns(rows, stages, eligible or {}, FRAME.models, FIGURES)
+    columns = score_gate.columns(rows, stages, moves, eligible or {}, FRAME.models, FIGURES)
     verdict = GreatExpectationsGate().check("score", columns, len(rows))
     assert verdict.evaluated == verdict.expected
     return {failure.expectation: failure.action for failure in verdict.failures}
@@ -189,6 +197,44 @@ def test_pds_have_to_rise_with_the_bands() -> None:
     assert worst["band"] != best["band"]
     worst["pd"], best["pd"] = best["pd"], worst["pd"]
     assert failed(rows)["score-06"] == "block"
+
+
+def champions(good: int, bad: int) -> list[dict[str, Any]]:
+    """Scores of the champion: of clients that have money, and of overdrawn ones."""
+    rich = {
+        "overdrawn_12m": 0.0,
+        "min_balance_180d": 30_000.0,
+        "balance_cv_180d": 0.2,
+        "instalment_to_balance": 0.02,
+        "second_person": 1.0,
+    }
+    poor = rich | {"overdrawn_12m": 1.0, "min_balance_180d": -500.0, "second_person": 0.0}
+    candidates = [
+        Candidate(f"{kind}{n}", inputs)
+        for kind, inputs, many in (("G", rich, good), ("B", poor, bad))
+        for n in range(many)
+    ]
+    return list(scoring.rows("FITTED_CREDIT", candidates, FRAME))
+
+
+def defaults(many: int, days_ago: int = 30) -> pa.Table:
+    day = DAY - dt.timedelta(days=days_ago)
+    return pa.Table.from_pylist([
+        {"client_id": f"D{n}", "scale": "STAGE", "day": day, "after": "3"} for n in range(many)
+    ])
+
+
+def test_a_champion_is_held_against_its_development_and_against_what_happened() -> None:
+    few = champions(100, 20)
+    assert failed(few) == {}, "nothing is said of few"
+    many = champions(200, 40)
+    mean = statistics.fmean(row["pd"] for row in many)
+    # Of 240 and those who defaulted within 90 days, so many are a year's rate of the mean PD.
+    expected = round(240 * mean * 90 / 365)
+    found = failed(many, moves=defaults(expected))
+    assert found == {"score-04": "warn"}, "two kinds of clients are no bank"
+    assert set(failed(many, moves=defaults(expected * 3))) == {"score-04", "score-05"}
+    assert set(failed(many, moves=defaults(expected, days_ago=91))) == {"score-04", "score-05"}
 
 
 def test_who_has_to_have_a_score_has_one() -> None:
