@@ -33,7 +33,7 @@ RULES: tuple[Rule, ...] = (
     ),
     check_column(
         "score-04",
-        "ck_stable",
+        "is_stable",
         "PSI",
         "warn",
         "评分分布较建模时发生偏移",
@@ -41,7 +41,7 @@ RULES: tuple[Rule, ...] = (
     ),
     check_column(
         "score-05",
-        "ck_pd_observed",
+        "is_pd_observed",
         "PD_OBSERVED",
         "warn",
         "平均违约概率与近期实际违约率偏差过大",
@@ -81,7 +81,7 @@ RULES: tuple[Rule, ...] = (
     ),
     check_column(
         "score-10",
-        "ck_few_suppressed",
+        "is_few_suppressed",
         "SUPPRESSED_SHARE",
         "warn",
         "暂停评分占比过高",

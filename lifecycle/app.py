@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from consumers.publish import Published
+    from lifecycle import override
     from lifecycle.adapters.alert_store import AlertStore
     from lifecycle.adapters.lake import Lake
     from lifecycle.adapters.override_store import OverrideStore
@@ -607,7 +608,8 @@ def _restated_night(settings: Settings, date: dt.date) -> dict[str, Any]:
         scored = [
             row for kind, own in found.candidates.items() for row in scoring.rows(kind, own, frame)
         ]
-        told = night.lake.read("risk_score", date).to_pylist()
+        kept = night.lake.has("risk_score", date)
+        told = night.lake.read("risk_score", date).to_pylist() if kept else []
     return {
         "attributes": [_named(d) for d in attribute_differences(before, after)],
         "scores": [_named(d) for d in score_differences(told, scored)],
@@ -1118,9 +1120,13 @@ def aml(
         )
     with nightly(settings) as night:
         date = date or night.store.served_date()
-        if date is None or night.lake.attributes(date, ("tenure_days",)) is None:
-            raise UsageError(f"There is no night of {date or 'any date'}: none was published.")
-        rows = night.lake.read(product, date).to_pylist()
+        # The reviews are what a night keeps last of it.
+        if date is None or not night.lake.has("aml_review", date):
+            raise UsageError(
+                f"No night of {date or 'any date'} came to its end: nobody can say what was found."
+            )
+        found = night.lake.has(product, date)
+        rows = night.lake.read(product, date).to_pylist() if found else []
     return [row for row in rows if client_id in (None, row["client_id"])]
 
 
@@ -1135,9 +1141,10 @@ def replay_scores(settings: Settings, date: dt.date | None, sample: int | None) 
         date = date or night.store.served_date()
         if date is None:
             raise UsageError("There are no scores: no night was published.")
-        if night.lake.attributes(date, ("tenure_days",)) is None:
+        if not night.lake.has("risk_score", date):
             raise UsageError(f"There are no scores as of {date}: no night of that date made any.")
         rows = night.lake.read("risk_score", date).to_pylist()
+        gone = night.store.served_scores(date) - {row["score_id"] for row in rows}
         log = PostgresEventLog(settings.database_url)
         try:
             rules = {name: parse_rules(text) for name, text in log.rule_sets().items()}
@@ -1146,10 +1153,11 @@ def replay_scores(settings: Settings, date: dt.date | None, sample: int | None) 
         picked = rows if sample is None else chosen(rows, sample)
         fitted = _models_of(settings, {row["model_version"] for row in picked})
         differences = list(unlike(picked, rules | {night.rules.hash: night.rules}, fitted))
+        differences += [f"served, and not in the lake: {score_id}" for score_id in sorted(gone)]
     return {
         "date": date,
         "scores": len(picked),
-        "identical": len(picked) - len(differences),
+        "identical": len(picked) - (len(differences) - len(gone)),
         "differences": differences,
     }
 
@@ -1387,6 +1395,25 @@ def ask_for_override(settings: Settings, wanted: Override, *, maker: str) -> int
             days_max=int(figures["override_days_max"].value),
             now=dt.datetime.now(dt.UTC),
         )
+
+
+def override_question(settings: Settings, override_id: int) -> dict[str, str]:
+    """What a second person is asked of an override: {subject, body}."""
+    from lifecycle.override import question
+
+    with overrides(settings) as store:
+        return question(store.show(override_id))
+
+
+def decide_override(
+    settings: Settings, override_id: int, answer: override.Answer, *, checker: str
+) -> dict[str, Any]:
+    """A second person's answer, written down: {override_id, client_id, score_type, band, status}."""
+    with overrides(settings) as store:
+        done = store.decide(override_id, answer, checker=checker, now=dt.datetime.now(dt.UTC))
+    return {
+        name: done[name] for name in ("override_id", "client_id", "score_type", "band", "status")
+    }
 
 
 @contextmanager

@@ -86,7 +86,10 @@ def _attrition(
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text("utf-8") if path.is_file() else None
+    try:
+        return path.read_text("utf-8") if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The report {path} cannot be read as text: {error}.") from error
 
 
 def _validation(folder: Path, model_version: str) -> dict[str, Any]:

@@ -439,6 +439,9 @@ class Lake(Protocol):
         """A product's rows of one business date as a version has them. Raises UsageError when there is
         no such version."""
 
+    def has(self, name: str, as_of: dt.date) -> bool:
+        """Whether a product has rows of one business date."""
+
     def parts(self, name: str, as_of: dt.date) -> Iterator[pa.Table]:
         """The same, some at a time."""
 
@@ -579,6 +582,9 @@ class NightlyStore(Protocol):
         code_version: str,
         now: dt.datetime,
     ) -> None: ...
+    def served_scores(self, business_date: dt.date) -> set[str]:
+        """Ids of the scores with a value that are served of a business date."""
+
     def served_stages(self) -> dict[str, dict[str, Any]]: ...
     def served_date(self) -> dt.date | None: ...
     def publish(

@@ -61,13 +61,13 @@ def columns(
             (row["score_type"], row["model_version"], row["calibration_version"]) in versions
             for row in rows
         ],
-        "ck_stable": [stable] * len(rows),
-        "ck_pd_observed": [calibrated] * len(rows),
+        "is_stable": [stable] * len(rows),
+        "is_pd_observed": [calibrated] * len(rows),
         "ck_pd_by_band": [row["score_type"] not in unordered for row in rows],
         "ck_reasons": [_is_explained(row) for row in rows],
         "ck_stage": [row["client_id"] not in wrong_stage for row in rows],
         "ck_tier": [row["client_id"] not in wrong_tier for row in rows],
-        "ck_few_suppressed": [few] * len(rows),
+        "is_few_suppressed": [few] * len(rows),
         "ck_again": [named(row) not in unlike for row in rows],
         "ck_coverage": [row["score_type"] not in missing for row in rows],
     }

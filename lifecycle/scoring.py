@@ -188,8 +188,8 @@ def unlike(rows: Iterable[Row], rules: Mapping[str, RuleSet], models: Models) ->
     for row in rows:
         if row["rules_hash"] not in rules:
             raise UsageError(
-                f"The rules {row['rules_hash'][:12]} that made the scores of {row['as_of']} are not kept: "
-                "the night was never published. Run it again."
+                f"The rules {row['rules_hash'][:12]} that made the scores of {row['as_of']} in the lake are "
+                "not kept: what made them was never published. Run the night again."
             )
         made = again(row, models, rules[row["rules_hash"]].parameters)
         if canonical(made) != canonical(row):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import ibis
@@ -16,6 +17,9 @@ class DuckDBEngine:
     """Opens event tables of the lake as Ibis tables, and runs expressions to Arrow."""
 
     def __init__(self, lake: Lake) -> None:
+        # Ibis builds an expression from a hundred thousand small objects that all stay: looking for
+        # garbage among them as often as Python does by itself takes a quarter of a small night.
+        gc.set_threshold(50_000, 20, 100)
         self._lake = lake
         # Nothing may be downloaded at run time: what the wheel bundles is enough.
         self._connection = ibis.duckdb.connect(autoinstall_known_extensions=False)

@@ -134,6 +134,13 @@ class Lake:
         for batch in rows.to_batches(batch_size=ROWS_AT_ONCE):
             yield pa.Table.from_batches([batch])
 
+    def has(self, name: str, as_of: dt.date) -> bool:
+        """Whether a product has rows of one business date."""
+        if not self._has(name):
+            return False
+        parts = DeltaTable(str(self._path / name)).partitions()
+        return any(part["as_of"] == str(as_of) for part in parts)
+
     def attributes(
         self,
         as_of: dt.date,

@@ -83,6 +83,16 @@ UPDATE backfill_request AS b SET status = 'DONE', done_at = %s
 """
 
 
+_LOOK_AGAIN = """
+UPDATE profile_refresh
+   SET through_position = least(through_position, (
+       SELECT min(position) - 1 FROM event_log
+        WHERE topic = 'bank.consent.v1' AND business_date > %s))
+"""
+"""What a night serves was lawful at the end of its date: the next refresh takes away what consents of
+after it forbid."""
+
+
 class NightlyStore:
     """One connection, autocommit: each method is its own transaction."""
 
@@ -337,6 +347,14 @@ class NightlyStore:
             cursor.execute("SELECT facility_id, tier, stage, dpd FROM facility_stage")
             return {row["facility_id"]: row for row in cursor}
 
+    def served_scores(self, business_date: dt.date) -> set[str]:
+        """Ids of the scores with a value that are served of a business date."""
+        rows = self._connection.execute(
+            "SELECT score_id::text FROM risk_score WHERE as_of = %s AND status = 'SCORED'",
+            (business_date,),
+        )
+        return {score_id for (score_id,) in rows}
+
     def served_date(self) -> dt.date | None:
         """The business date of what is served, None before the first night."""
         row = self._connection.execute("SELECT max(as_of) FROM publication").fetchone()
@@ -370,6 +388,7 @@ class NightlyStore:
                     (product, business_date, now),
                 )
             cursor.execute(PUT_OVERRIDES)
+            cursor.execute(_LOOK_AGAIN, (business_date,))
             _raise_all(cursor, alerts, rules, gate_result_id, code_version, now)
             _keep_tasks(cursor, tasks, business_date)
             _tell_moves(cursor, moves, now)

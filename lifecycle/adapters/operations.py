@@ -18,7 +18,7 @@ from lifecycle.adapters.postgres import connect, unavailable
 Row = dict[str, Any]
 _Cursor = psycopg.Cursor[Row]
 
-STAGES = ("raw", "raw_hour", "staged", "profile", "score", "alert")
+STAGES = ("raw", "raw_hour", "staged", "profile", "standing", "score", "alert")
 
 _COUNTERS = """
 SELECT coalesce(sum(received), 0)::bigint AS received, coalesce(sum(applied), 0)::bigint AS applied,

@@ -16,18 +16,15 @@ Row = dict[str, Any]
 
 PUT_OVERRIDES = """
 UPDATE risk_score AS s
-   SET override = (
-       SELECT jsonb_build_object(
-              'band', o.band, 'reason', o.reason, 'maker', o.maker, 'checker', o.checker,
-              'valid_until', o.valid_until)
-         FROM score_override AS o
-        WHERE o.client_id = s.client_id AND o.score_type = s.score_type
-          AND o.status = 'APPROVED' AND o.valid_until >= s.as_of
-        ORDER BY o.override_id DESC LIMIT 1)
- WHERE (s.client_id, s.score_type) IN (
-       SELECT client_id, score_type FROM score_override WHERE status = 'APPROVED')
+   SET override = CASE WHEN o.valid_until >= s.as_of AND s.status = 'SCORED' THEN
+       jsonb_build_object('band', o.band, 'reason', o.reason, 'maker', o.maker,
+                          'checker', o.checker, 'valid_until', o.valid_until) END
+  FROM (SELECT DISTINCT ON (client_id, score_type) * FROM score_override
+         WHERE status = 'APPROVED' ORDER BY client_id, score_type, override_id DESC) AS o
+ WHERE o.client_id = s.client_id AND o.score_type = s.score_type
 """
-"""The newest override that is approved and not over stands beside the served score."""
+"""The newest override that is approved stands beside the served score until it is over; the ones before it
+never come back."""
 
 
 class OverrideStore:
@@ -43,7 +40,8 @@ class OverrideStore:
         """Write down what a person wants; returns its id. Raises UsageError when there is no such score,
         when it may not be asked for, or when somebody asked already."""
         score = self._one(
-            "SELECT band, as_of FROM risk_score WHERE client_id = %s AND score_type = %s",
+            "SELECT status, coalesce(override ->> 'band', band) AS band, as_of FROM risk_score "
+            "WHERE client_id = %s AND score_type = %s",
             wanted.client_id,
             wanted.score_type,
         )
@@ -52,7 +50,7 @@ class OverrideStore:
                 f"Client {wanted.client_id} has no score of type {wanted.score_type}: "
                 f"`lifecycle client {wanted.client_id}` shows which there are."
             )
-        check_override(wanted, score["band"], score["as_of"], days_max)
+        check_override(wanted, score["status"], score["band"], score["as_of"], days_max)
         try:
             made = self._one(
                 "INSERT INTO score_override "
@@ -82,16 +80,27 @@ class OverrideStore:
             {"status": status},
         ).fetchall()  # type: ignore[return-value]
 
+    def show(self, override_id: int) -> Row:
+        """One override with `own_band`, `value` and `as_of` of the score as it is served. Raises UsageError when there
+        is no such override."""
+        row = self._one(
+            "SELECT o.*, s.band AS own_band, s.value, s.as_of FROM score_override AS o "
+            "LEFT JOIN risk_score AS s USING (client_id, score_type) WHERE override_id = %s",
+            override_id,
+        )
+        if row is None:
+            raise UsageError(f"There is no override {override_id}: `lifecycle overrides list`.")
+        return row
+
     def decide(self, override_id: int, answer: Answer, *, checker: str, now: dt.datetime) -> Row:
         """Write down a second person's answer; what is approved counts at once. Raises UsageError when
         there is no such override, or when this person may not decide."""
         with self._connection.transaction():
-            row = self._one(
-                "SELECT * FROM score_override WHERE override_id = %s FOR UPDATE", override_id
-            )
-            if row is None:
-                raise UsageError(f"There is no override {override_id}: `lifecycle overrides list`.")
-            check_answer(override_id, row["status"], row["maker"], checker)
+            # A night that replaces the scores would not see what is decided meanwhile.
+            self._connection.execute("LOCK TABLE risk_score IN SHARE ROW EXCLUSIVE MODE")
+            self._one("SELECT 1 FROM score_override WHERE override_id = %s FOR UPDATE", override_id)
+            row = self.show(override_id)
+            check_answer(row, answer, checker)
             self._connection.execute(
                 "UPDATE score_override SET status = %s, checker = %s, decided_at = %s "
                 "WHERE override_id = %s",

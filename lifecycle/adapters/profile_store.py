@@ -38,7 +38,8 @@ UPDATE client_profile
 _WITHHOLD = """
 UPDATE risk_score
    SET status = 'NOT_CONSENTED', value = NULL, band = NULL, pd = NULL, calibrated = false,
-       reason_codes = '[]', source_event_ids = '{}', inputs = 'null', override = NULL
+       reason_codes = '[]', source_event_ids = '{}', inputs = 'null', override = NULL,
+       feature_hash = encode(sha256('null'), 'hex')
  WHERE client_id = %s AND score_type = ANY(%s)
 """
 

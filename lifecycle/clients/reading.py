@@ -12,7 +12,7 @@ from lifecycle.clients.attribute import Figures
 from lifecycle.clients.attributes import ATTRIBUTES
 from lifecycle.clients.consent import Permission
 from lifecycle.events.fields import Purpose
-from lifecycle.risk.score import AML, ATTRITION
+from lifecycle.risk.score import AML, ATTRITION, canonical, feature_hash
 
 Row = dict[str, Any]
 Permissions = Mapping[Purpose, Permission]
@@ -35,6 +35,7 @@ _WITHHELD: Row = {
     "reason_codes": [],
     "source_event_ids": [],
     "override": None,
+    "feature_hash": feature_hash(canonical(None)),
 }
 
 

@@ -41,7 +41,13 @@ def request(
     """Ask for another band; a second person approves. The score itself stays as it is."""
     last = day(until)
     assert last is not None
-    wanted = Override(client_id=client, score_type=type, band=band, reason=reason, valid_until=last)
+    wanted = Override(
+        client_id=client,
+        score_type=type.upper(),
+        band=band.upper(),
+        reason=reason,
+        valid_until=last,
+    )
     made = app.ask_for_override(settings.load(), wanted, maker=log_in_name())
     if as_json:
         return print_json({"override_id": made, **_named(wanted)})

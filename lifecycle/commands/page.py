@@ -270,7 +270,7 @@ _SCORES = {
 _WITHHELD = {
     "SUPPRESSED": ("暂停评分：有事实在隔离区", "suppressed: facts are in quarantine"),
     "UNKNOWN": ("信息不足，未评分", "too little is known"),
-    "NOT_CONSENTED": ("客户未同意", "the client does not consent"),
+    "NOT_CONSENTED": ("客户未同意（以评分日为准）", "the client did not consent when it was due"),
 }
 
 

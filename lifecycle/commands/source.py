@@ -72,6 +72,7 @@ def replay(
             f"{published.events:,} events of {chosen.name} in {published.seconds:.1f} s{span}",
             highlight=False,
         )
+        out.print("What is not right about any of them: `lifecycle quarantine list`.")
 
 
 def _publish(

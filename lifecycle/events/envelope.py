@@ -180,7 +180,10 @@ def _typed(
         raise InvalidEvent("SCHEMA", f"data ({dataschema}): {error}") from None
     entity, field = row.subject
     if envelope.subject != f"{entity}/{getattr(data, field)}":
-        raise InvalidEvent("SUBJECT_MISMATCH", f"the subject is not the {field} of the data")
+        due = f"{entity}/{getattr(data, field)}"
+        raise InvalidEvent(
+            "SUBJECT_MISMATCH", f"the subject has to be {due!r}: {entity}, and {field} of the data"
+        )
     return Event(
         envelope.id,
         envelope.source,

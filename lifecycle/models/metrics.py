@@ -214,7 +214,11 @@ def _psi_interval(
         psi(development.shares, draw.multinomial(rows, now / rows).astype(float))
         for _ in range(figures.resamples)
     ]
-    return interval(found, figures.coverage)
+    # A sample of a sample is always farther from development: so much is taken off again.
+    estimate = psi(development.shares, now)
+    excess = float(np.mean(found)) - estimate
+    low, high = interval(found, figures.coverage)
+    return max(0.0, min(low - excess, estimate)), max(high - excess, estimate)
 
 
 def interval(found: Sequence[float], coverage: float) -> tuple[float, float]:

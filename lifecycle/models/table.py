@@ -103,6 +103,8 @@ def read(path: Path, text: Sequence[str | None] = ()) -> pa.Table:
         raise UsageError(f"{path} is separated by semicolons: save it with commas.")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"{path} has several columns named {', '.join(twice)}: rename them.")
+    if blank := sum(not name.strip() for name in names):
+        raise UsageError(f"{path} has {blank} columns without a name: name them.")
     if not table.num_rows:
         raise UsageError(f"{path} has no rows.")
     return table
@@ -277,7 +279,9 @@ def column_of(array: pa.ChunkedArray) -> Column | None:
         if pa.types.is_boolean(kind):
             array = array.cast("int8")
         values = array.cast("float64").to_numpy(zero_copy_only=False).astype("float64")
-        return Column("number", values)
+        # Libraries that fit count in single precision: what is beyond it is endless to them.
+        beyond = np.abs(values) > np.finfo("float32").max
+        return Column("number", np.where(beyond, np.copysign(np.inf, values), values))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _category(array.cast("string"))
     return None

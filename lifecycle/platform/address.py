@@ -129,6 +129,8 @@ def create(home: Path, brokers: int | None = None, consumers: int | None = None)
     try:
         for folder in (home, address.run, address.secrets):
             folder.mkdir(parents=True, exist_ok=True)
+        # What is known of clients is in here, and what compliance alone may see.
+        home.chmod(0o700)
         address.secrets.chmod(0o700)
         _write_secrets(address)
         _write(address)

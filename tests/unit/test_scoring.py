@@ -273,8 +273,7 @@ def wanted(**changes: Any) -> Override:
 
 
 def test_an_override_that_may_be_asked_for() -> None:
-    check_override(wanted(), "B", DAY, 180)
-    check_override(wanted(), None, DAY, 180)
+    check_override(wanted(), "SCORED", "B", DAY, 180)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +282,7 @@ def test_an_override_that_may_be_asked_for() -> None:
         ({"score_type": "AML", "band": "HIGH"}, "no override"),
         ({"band": "HIGH"}, "no band 'HIGH'"),
         ({"score_type": "MORAL"}, "no band 'D'"),
-        ({"band": "B"}, "has band B already"),
+        ({"band": "B"}, "Band B counts already"),
         ({"reason": "  "}, "needs a reason"),
         ({"valid_until": DAY}, "until a day after"),
         ({"valid_until": dt.date(2027, 1, 1)}, "2026-09-27 at most"),
@@ -291,12 +290,40 @@ def test_an_override_that_may_be_asked_for() -> None:
 )
 def test_an_override_that_may_not(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        check_override(wanted(**changes), "B", DAY, 180)
+        check_override(wanted(**changes), "SCORED", "B", DAY, 180)
 
 
-def test_a_second_person_decides() -> None:
-    check_answer(1, "WAITING", "ann", "bob")
-    with pytest.raises(UsageError, match="a second person"):
-        check_answer(1, "WAITING", "ann", "ann")
-    with pytest.raises(UsageError, match="APPROVED already"):
-        check_answer(1, "APPROVED", "ann", "bob")
+@pytest.mark.parametrize("status", ["SUPPRESSED", "UNKNOWN", "NOT_CONSENTED"])
+def test_a_score_without_a_value_has_no_override(status: str) -> None:
+    with pytest.raises(UsageError, match=f"is {status}"):
+        check_override(wanted(), status, None, DAY, 180)
+
+
+@pytest.mark.parametrize(
+    ("changes", "answer", "checker", "says"),
+    [
+        ({}, "APPROVED", "bob", None),
+        ({}, "APPROVED", "Ann ", "a second person"),
+        ({}, "REJECTED", "ann", "a second person"),
+        ({}, "APPROVED", " ", "a second person"),
+        ({"status": "APPROVED"}, "APPROVED", "bob", "APPROVED already"),
+        ({"as_of": None}, "APPROVED", "bob", "count nowhere"),
+        ({"as_of": dt.date(2026, 7, 1)}, "APPROVED", "bob", "count nowhere"),
+        ({"as_of": None}, "REJECTED", "bob", None),
+    ],
+)
+def test_who_may_decide_what(
+    changes: dict[str, Any], answer: Any, checker: str, says: str | None
+) -> None:
+    row = {
+        "override_id": 1,
+        "status": "WAITING",
+        "maker": "ann",
+        "as_of": DAY,
+        "valid_until": dt.date(2026, 6, 30),
+    } | changes
+    if says is None:
+        check_answer(row, answer, checker)
+    else:
+        with pytest.raises(UsageError, match=says):
+            check_answer(row, answer, checker)
