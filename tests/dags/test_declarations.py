@@ -18,7 +18,7 @@ from lifecycle.settings import ROOT
 from lifecycle.steps import STEPS
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
-QUESTIONS = ("quarantine_review", "model_promotion")
+QUESTIONS = ("quarantine_review", "model_promotion", "score_override")
 HEAVY = (
     "adbc_driver_manager",
     "apprise",
