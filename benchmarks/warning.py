@@ -27,7 +27,7 @@ import pyarrow as pa
 from benchmarks.profiles import FIRST_DAY, Note, seal, timed
 from benchmarks.scratch import machine_facts
 from benchmarks.warnings_judged import Bank, Lent, Month, Outcomes, Points, Risk, judgement
-from lifecycle import app, scoring
+from lifecycle import app, credit
 from lifecycle.alerts.alert import Alert
 from lifecycle.alerts.decide import Decider, decide, decider
 from lifecycle.alerts.nightly import Classified, Move, decide_move
@@ -50,7 +50,7 @@ from lifecycle.models.scorecard import Scorecard
 from lifecycle.models.scoring import by_scorecard
 from lifecycle.models.training import Task, train
 from lifecycle.ports import Engine
-from lifecycle.risk import classification
+from lifecycle.risk import classification, credit_score
 from lifecycle.risk.credit_features import FEATURES, features
 from lifecycle.risk.history import History
 from lifecycle.settings import Settings
@@ -356,15 +356,17 @@ def expert_points(
 ) -> Points:
     """The expert card, as a night has it."""
     found = {}
+    card = credit_score.card_of(figures["credit_card"].value)
     for day in sorted({month.day for month in months}):
         facts = Facts(engine, day, configured.timezone, frozenset())
         attributes = ibis.union(*[
             _attribute(facts, figures, name)
-            for name in sorted(set(scoring.attributes_used(figures)) & ATTRIBUTES.keys())
+            for name in sorted(set(credit.attributes_used(figures)) & ATTRIBUTES.keys())
         ])
-        stages = scoring.stages(engine, facts, figures)
-        for row in scoring.scores(engine.run(attributes), stages, day, frozenset(), figures):
-            found[row["client_id"], day] = (row["value"], row["band"])
+        stages = credit.stages(engine, facts, figures)
+        for one in credit.candidates(engine.run(attributes), stages, frozenset(), figures):
+            made = credit_score.score(one.inputs, card)
+            found[one.client_id, day] = (made.value, made.band)
     return found
 
 

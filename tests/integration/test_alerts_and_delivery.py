@@ -204,7 +204,7 @@ def test_the_numbers_are_those_of_the_tables(clean: Settings) -> None:
     assert (row["severity"], row["open"], row["new"]) == ("P1", 2, 1)
     assert (row["under_1h"], row["under_1d"], row["older"]) == (1, 0, 1)
     gates = {gate["stage"]: gate for gate in shown["gates"]}
-    assert list(gates) == ["raw", "raw_hour", "staged", "profile", "score", "alert"]
+    assert list(gates) == ["raw", "raw_hour", "staged", "profile", "standing", "score", "alert"]
     assert (gates["staged"]["runs"], gates["staged"]["blocked"], gates["raw"]["runs"]) == (1, 1, 0)
     assert gates["staged"]["last_failure"][0]["reason"] == "BALANCE"
     assert shown["lag_total"] == 0

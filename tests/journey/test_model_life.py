@@ -26,6 +26,7 @@ from lifecycle.model_training import make_table, read_table, train, write_table
 from lifecycle.nightly import Nightly
 from lifecycle.proof import Proof
 from lifecycle.risk import credit_training
+from lifecycle.scoring import Models
 from lifecycle.sources.simulator import LENDING, SimulatorSource
 from tests.lakes import ZONE, lake_of
 from tests.support import at
@@ -69,6 +70,7 @@ def night_of(lake: Lake, rules: RuleSet, date: dt.date | None = NIGHT) -> Nightl
         open_engine=lambda: DuckDBEngine(lake),
         gate=MemoryGate(),
         rules=rules,
+        models=Models,
         zone=ZONE,
         prove=prove,
         now=lambda: NOW,
