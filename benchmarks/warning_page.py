@@ -21,6 +21,15 @@ def tables(result: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def document(found: Any) -> Any:
+    """What was measured as one JSON document takes it: numbers that are keys become text."""
+    if isinstance(found, Mapping):
+        return {str(key): document(value) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [document(value) for value in found]
+    return found
+
+
 def panels(
     result: Mapping[str, Any],
 ) -> list[tuple[str, dict[str, tuple[list[float], list[float]]]]]:

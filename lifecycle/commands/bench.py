@@ -276,7 +276,7 @@ def warning(
     if write:
         evaluation_page.write(write, warning_page.tables(result), warning_page.PART)
     if as_json:
-        return print_json(result)
+        return print_json(warning_page.document(result))
     out.print(warning_page.tables(result), highlight=False, markup=False)
 
 

@@ -26,6 +26,7 @@ from benchmarks.warnings_judged import (
     watches,
 )
 from lifecycle.alerts.rules import RuleSet
+from lifecycle.commands.console import encode
 from lifecycle.errors import UsageError
 from lifecycle.events import Fact, decoded
 from lifecycle.events.account import TransactionPosted
@@ -309,3 +310,9 @@ def test_who_stops_paying_misses_all_that_falls_due_and_nobody_else_misses_any()
     assert sorted(missed) == sorted(expected)
     assert len({client for client, _ in missed}) == 9
     assert len({client for client, _ in due}) >= 45
+
+
+def test_what_was_measured_is_one_json_document() -> None:
+    found = {"lead": {30: 0.5, 60: (1, 2)}, "days": [dt.date(2026, 1, 31)]}
+    text = encode(warning_page.document(found)).decode()
+    assert text == '{"days":["2026-01-31"],"lead":{"30":0.5,"60":[1,2]}}'
