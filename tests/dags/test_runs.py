@@ -162,8 +162,12 @@ def test_before_the_first_night_no_model_is_trained_or_watched(
 def test_training_fails_with_a_sentence_when_nothing_runs(bag: Any) -> None:
     states = run(bag, "model_training")
     assert states == {"table": "failed", "train": "upstream_failed", "register": "upstream_failed"}
+    from airflow.sdk.exceptions import AirflowFailException
+
     table = bag.dags["model_training"].get_task("table")
-    with pytest.raises(Exception, match="No database is configured: run `lifecycle up` first"):
+    with pytest.raises(
+        AirflowFailException, match="No database is configured: run `lifecycle up` first"
+    ):
         table.python_callable({"from": None, "to": None})
 
 

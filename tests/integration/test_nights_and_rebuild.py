@@ -1,7 +1,7 @@
 """What a night made from what was sealed by then is what a rebuild of its date makes from the whole log:
 every row of profiles, observations, standings, facilities and scores.
 
-Two nights in a row; `LIFECYCLE_NIGHTS=30` for a month of them.
+Three nights in a row; `LIFECYCLE_NIGHTS=30` for a month of them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lifecycle.risk.classification import facilities
 from lifecycle.sources.simulator import SimulatorSource
 from tests.lakes import ZONE
 
-NIGHTS = int(os.environ.get("LIFECYCLE_NIGHTS", "2"))
+NIGHTS = int(os.environ.get("LIFECYCLE_NIGHTS", "3"))
 CLIENTS = 60
 FIRST = dt.date(2026, 1, 1)
 DAYS = 420
