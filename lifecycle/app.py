@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -365,16 +365,11 @@ def berka_loans(
         return feature_rows(engine, loans, settings.timezone, figures), loans
 
 
-@contextmanager
-def models(settings: Settings) -> Iterator[ModelRegistry]:
+def models(settings: Settings) -> AbstractContextManager[ModelRegistry]:
     """The registry of models."""
     from lifecycle.adapters.model_registry import ModelRegistry
 
-    registry = ModelRegistry(settings.database_url)
-    try:
-        yield registry
-    finally:
-        registry.close()
+    return closing(ModelRegistry(settings.database_url))
 
 
 def champion(settings: Settings, model_type: ModelType) -> bytes | None:
@@ -852,16 +847,11 @@ def nightly_step(settings: Settings, name: str, business_date: dt.date) -> StepR
         return run_step(name, business_date, night)
 
 
-@contextmanager
-def alerts(settings: Settings) -> Iterator[AlertStore]:
+def alerts(settings: Settings) -> AbstractContextManager[AlertStore]:
     """Alerts as people work with them."""
     from lifecycle.adapters.alert_store import AlertStore
 
-    store = AlertStore(settings.database_url, _gap_age(settings))
-    try:
-        yield store
-    finally:
-        store.close()
+    return closing(AlertStore(settings.database_url, _gap_age(settings)))
 
 
 def dispatch(settings: Settings) -> Dispatched:
@@ -1371,16 +1361,11 @@ def _purposes_without_consent(settings: Settings) -> list[str]:
     return purposes
 
 
-@contextmanager
-def overrides(settings: Settings) -> Iterator[OverrideStore]:
+def overrides(settings: Settings) -> AbstractContextManager[OverrideStore]:
     """Overrides of scores as people work with them."""
     from lifecycle.adapters.override_store import OverrideStore
 
-    store = OverrideStore(settings.database_url)
-    try:
-        yield store
-    finally:
-        store.close()
+    return closing(OverrideStore(settings.database_url))
 
 
 def ask_for_override(settings: Settings, wanted: Override, *, maker: str) -> int:
@@ -1416,16 +1401,11 @@ def decide_override(
     }
 
 
-@contextmanager
-def quarantine(settings: Settings) -> Iterator[QuarantineStore]:
+def quarantine(settings: Settings) -> AbstractContextManager[QuarantineStore]:
     """Quarantine as people work with it."""
     from lifecycle.adapters.quarantine_store import QuarantineStore
 
-    store = QuarantineStore(settings.database_url)
-    try:
-        yield store
-    finally:
-        store.close()
+    return closing(QuarantineStore(settings.database_url))
 
 
 def ask_for_quarantined(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from lifecycle.errors import UsageError
+from lifecycle.four_eyes import is_second
 from lifecycle.risk.score import AML
 
 Answer = Literal["APPROVED", "REJECTED"]
@@ -77,10 +78,10 @@ def question(row: Mapping[str, Any]) -> dict[str, str]:
 def check_answer(row: Mapping[str, Any], answer: Answer, checker: str) -> None:
     """Raises UsageError when this person may not give this answer. `row` is an override with the date of the
     score beside it, None where that is gone."""
-    override_id, name = row["override_id"], checker.strip().casefold()
+    override_id = row["override_id"]
     if row["status"] != "WAITING":
         raise UsageError(f"Override {override_id} is {row['status']} already.")
-    if not name or name == row["maker"].strip().casefold():
+    if not is_second(checker, row["maker"]):
         raise UsageError(
             f"{checker} asked for override {override_id}, so a second person has to decide."
         )

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from lifecycle.errors import UsageError
+from lifecycle.four_eyes import is_second
 from lifecycle.reasons import worded
 
 STAGES = ("raw", "staged")
@@ -78,13 +79,10 @@ def _partition_key(value: bytes | None) -> bytes | None:
 
 
 def check_decision(request: Request, checker: str) -> None:
-    """Raises UsageError unless a second person decides something that still waits.
-
-    Maker and checker are names of one directory, whether the system or Airflow says them.
-    """
+    """Raises UsageError unless a second person decides something that still waits."""
     if request.status != "WAITING":
         raise UsageError(f"Request {request.request_id} is {request.status} already.")
-    if not checker.strip() or checker.strip().casefold() == request.maker.strip().casefold():
+    if not is_second(checker, request.maker):
         raise UsageError(
             f"Request {request.request_id} was made by {request.maker}: "
             "another person has to decide it."

@@ -6,6 +6,7 @@ candidates (facts, profiles, checks) -> a scorer of each type -> rows -> gate "s
 from __future__ import annotations
 
 import datetime as dt
+import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -179,7 +180,7 @@ def again(row: Row, models: Models, figures: Figures) -> Row:
 
 def chosen(rows: Sequence[Row], many: int) -> list[Row]:
     """The rows whose names hash lowest: others each night, the same whenever they are asked for."""
-    return sorted(rows, key=lambda row: feature_hash(f"{named(row)}|{row['as_of']}"))[:many]
+    return heapq.nsmallest(many, rows, key=lambda row: feature_hash(f"{named(row)}|{row['as_of']}"))
 
 
 def unlike(rows: Iterable[Row], rules: Mapping[str, RuleSet], models: Models) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import msgspec
 
 from lifecycle.errors import UsageError
+from lifecycle.four_eyes import is_second
 
 ModelType = Literal["CREDIT", "ATTRITION"]
 Status = Literal["DEVELOPMENT", "CHALLENGER", "CHAMPION", "RETIRED"]
@@ -176,12 +177,12 @@ def _check_better(model: Registered, champion: Registered) -> None:
 
 def check_decision(request: Request, model: Registered, checker: str) -> None:
     """Raises UsageError unless somebody who neither made the model nor the request decides something that
-    still waits. All are names of one directory, whether the system or Airflow says them."""
+    still waits."""
     if request.status != "WAITING":
         raise UsageError(f"Request {request.request_id} is {request.status} already.")
-    name, made = checker.strip().casefold(), model.model_version
-    for what, maker in ((f"Request {request.request_id}", request.maker), (made, model.owner)):
-        if not name or name == maker.strip().casefold():
+    made = ((f"Request {request.request_id}", request.maker), (model.model_version, model.owner))
+    for what, maker in made:
+        if not is_second(checker, maker):
             raise UsageError(f"{what} was made by {maker}: another person has to decide it.")
 
 
